@@ -25,6 +25,9 @@ from neurodeploy.ir.mapping import Assignment, Reason
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, Segment
+from neurodeploy.neurons.graded_choice import CHOICE
+from neurodeploy.neurons.registers import THRESHOLD
+from neurodeploy.neurons.registry import model_of
 from neurodeploy.ops import experts_of, lookup
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
@@ -32,6 +35,11 @@ CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: 
 #: Of a population on the chip, and of one that is fed from outside.
 NEURONS = Reason("neurons", "its neurons and the synapses into them live on cores", "")
 OUTSIDE = Reason("outside", "its payloads come from outside and enter over the host border", "")
+#: Of a population whose input does not send everything, by a parameter of that.
+FEWER = {
+    "vth": (THRESHOLD, "payloads up to the thresholds of its axons are not sent"),
+    "of": (CHOICE["of"], "of consecutive payloads only the largest are sent"),
+}
 #: A population that the user put on the host.
 PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its device to chip in the plan")
 
@@ -44,6 +52,12 @@ def lowered_by(program: Program) -> dict[str, Reason]:
         for row in told
         for name in row["populations"]
     }
+
+
+def fewer(source: Population) -> list[str]:
+    """What is said of an input that does not send every payload that is not zero."""
+    params = model_of(source).params
+    return [text for name, (param, text) in FEWER.items() if name in source.params and params.get(name) is param]
 
 
 def group_of(population: Population) -> str:
@@ -122,6 +136,9 @@ def assign(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason] | Non
         ability = chip.supports.neuron(step.model)
         if ability is not None and ability.note:
             reason = replace(reason, text=f"{reason.text}; {ability.note}")
+        sources = [program.network.populations[p.source] for p in program.network.into(step.name)]
+        for said in dict.fromkeys(text for source in sources for text in fewer(source)):
+            reason = replace(reason, text=f"{reason.text}; {said}")
         return Assignment(paths[step.name], op, "chip", reason, amount)
 
     return tuple(entry(step) for step in steps_of(program))

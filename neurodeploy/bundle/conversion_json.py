@@ -42,6 +42,8 @@ def _calibrated(value: dict[str, Any], path: Path) -> dict[str, Any]:
             means = table(value, "bits_a_weight")
             for key in ("body", "with_head"):
                 _positive(means, key, zero=True)
+        if "synaptic_events_sent" in value:
+            _positive(value, "synaptic_events_sent", zero=True)
         if "weights" in preset and preset["weights"] not in FORMS:
             raise ValueError(f"weights is {preset['weights']!r:.40}, one of {FORMS} is needed")
         for site in items(value, "sites"):

@@ -6,10 +6,10 @@ A *part* is a graph of NIR whose values are real numbers, all of it computed at 
     Scale                         payloads in other units
     edges into a Scale of ones    the sum of two streams, each behind a Scale of its own where the units do not agree
 
-A *cut* is what NIR has no node for: squares, roots, products, curves, whatever has a state or a delay. Between them stands
-what the host does. Pieces are in an order in which each is fed by those before it: within a segment a population has a
-level, one more than that of what feeds it across a cut or by a range of its neurons, and populations of one level that edges
-join are a piece.
+A *cut* is what NIR has no node for: squares, roots, products, curves, thresholds, whatever has a state or a delay. Between
+them stands what the host does; what it encodes with thresholds, or by a choice, names these parameters (`sent_by`). Pieces
+are in an order in which each is fed by those before it: within a segment a population has a level, one more than that of
+what feeds it across a cut or by a range of its neurons, and populations of one level that edges join are a piece.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, Segment
 from neurodeploy.ir.typed import Row
+from neurodeploy.neurons.graded_choice import CHOICE
 
 
 class Range(NamedTuple):
@@ -79,7 +80,7 @@ def _known(network: Network, name: str) -> bool:
     ranges = [range_of(p, network.populations[p.source].size) for p in into]
     if model == "graded_sum":
         return len(into) == 2 and None not in ranges and {p.target_port for p in into} == {"a", "b"}
-    if model != "graded_affine" or len(into) != 1:
+    if model != "graded_affine" or len(into) != 1 or np.any(network.populations[name].params.get("vth", 0)):
         return False
     layer = into[0].graded and into[0].synapse.uniform and into[0].instant and not into[0].weight_exp
     return layer or (ranges[0] is not None and "bias" not in network.populations[name].params)
@@ -203,7 +204,11 @@ def piece_row(program: Program, piece: Piece | HostOp, file: str) -> Row:
             values[step.population] = list(step.values) if isinstance(step, Decode) else [step.value]
 
     def of(name: str) -> dict[str, Any]:
-        return {"host_values": values[name]} if name in values else {}
+        if name not in values:
+            return {}
+        population = network.populations[name]
+        chooses = sorted(population.params.keys() & {"vth", *CHOICE}) if population.model == INPUT else []
+        return {"host_values": values[name], **({"sent_by": chooses} if chooses else {})}
 
     what: Row = (
         {"part": file} if piece.part else {"cut": {name: network.populations[name].model for name in piece.populations}}

@@ -27,6 +27,8 @@ def convert(
     on_chip: given.OnChip = None,
     context: given.KeptContext = None,
     kv_bits: given.KvBits = None,
+    events: given.EventShare = None,
+    keep_of: given.KeepOf = None,
     gain: given.Gain = None,
     source: given.Source = None,
     reset: given.Reset = None,

@@ -167,6 +167,19 @@ KvBits = Annotated[
     int | None,
     typer.Option(help="With --on-chip all: bits of a key or value, 8 or 16.", rich_help_panel=TEXT_MODELS),
 ]
+EventShare = Annotated[
+    float | None,
+    typer.Option(
+        help="Share of synaptic events that is left: payloads that matter least are not sent.",
+        rich_help_panel=TEXT_MODELS,
+    ),
+]
+KeepOf = Annotated[
+    str | None,
+    typer.Option(
+        help="N:M, send only the N largest payloads of each M consecutive axons (2:4).", rich_help_panel=TEXT_MODELS
+    ),
+]
 Gain = Annotated[
     str | None,
     typer.Option(

@@ -19,6 +19,7 @@ from neurodeploy.conversion.groups import GroupGrid, InGroups
 from neurodeploy.conversion.keep import OfFile, kept_grid
 from neurodeploy.conversion.presets import PAYLOAD_BITS, Preset
 from neurodeploy.conversion.rounding import Block, compensation
+from neurodeploy.conversion.sparse import Sparse
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import (
     ACC_SHIFT_END,
@@ -34,6 +35,7 @@ from neurodeploy.ir.fixedpoint import (
 )
 from neurodeploy.ir.graph import Projection, WeightStore
 from neurodeploy.ir.population import Section
+from neurodeploy.neurons.graded_choice import choose
 from neurodeploy.synapses.linear import LinearLayer, linear_layer
 
 #: Rows converted at a time: bounds memory for vocabulary-sized projections.
@@ -45,7 +47,7 @@ LARGEST_OUTPUT = 2.0**100
 @dataclass(frozen=True, slots=True)
 class SiteRecord:
     """What the conversion of one projection did, for the metadata and the report. bits_a_weight : with the constants that
-    weights share."""
+    weights share. sent : share of the payloads of calibration tokens that are sent."""
 
     path: str
     payload_bits: int
@@ -57,6 +59,7 @@ class SiteRecord:
     calibration_tokens: int
     weight_sqnr_db: float | None
     output_sqnr_db: float | None
+    sent: float = 1.0
 
 
 def sqnr_db(signal: float, noise: float) -> float | None:
@@ -86,10 +89,11 @@ class LayerBuilder:
         weights: WeightStore,
         grid: GroupGrid | None = None,
         code: InputCode | None = None,
+        sparse: Sparse | None = None,
     ) -> None:
-        """`code` of the input, where it is not chosen by the preset's ranges."""
+        """`code` of the input, where it is not chosen by the preset's ranges; `sparse`: not all of it is sent."""
         self.moments, self.sample, self.preset, self.weights = moments, sample, preset, weights
-        self.grid, self.code = grid, code
+        self.grid, self.code, self.sparse = grid, code, sparse
 
     def build(self, name: str, projections: Sequence[Projection]) -> tuple[LinearLayer, list[SiteRecord]]:
         first = projections[0]
@@ -123,7 +127,7 @@ class LayerBuilder:
             name, form.synapse(), {**params, "bias": bias} if bias.any() else params, scales=(code.scale, output_scale),
             values=(first.input, tuple(projection.output for projection in projections)),
             payload_bits=self.preset.payload_bits, weight_bits=form.weight_bits, axon_exp=code.axon_shift,
-            sections=sections, layer=first.layer, expert=first.expert,
+            chosen=self._chosen(code), sections=sections, layer=first.layer, expert=first.expert,
         )  # fmt: skip
         return layer, records
 
@@ -142,6 +146,24 @@ class LayerBuilder:
             return InGroups(shape, self.grid, power, blocks)
         return ByRow(shape, self.preset.weight_bits if self.grid is None else self.grid.bits, power, blocks)
 
+    def _chosen(self, code: InputCode) -> dict[str, int | Ints]:
+        """Which payloads are sent, as parameters of the input."""
+        if self.sparse is not None:
+            return {"vth": self.sparse.payloads(code.steps())}
+        n, m = self.preset.choice or (1, 1)
+        return {"keep": n, "of": m} if n < m else {}
+
+    def _sent(self, x: torch.Tensor) -> torch.Tensor:
+        """What is sent of inputs (tokens, columns)."""
+        if self.sparse is not None:
+            return self.sparse.coded(x)
+        n, m = self.preset.choice or (1, 1)
+        return x if n == m else torch.from_numpy(choose(x.numpy(), n, m))
+
+    def _used(self, part: torch.Tensor) -> torch.Tensor:
+        """Rows of weights as they are to be rounded."""
+        return part if self.sparse is None else self.sparse.weights(part)
+
     def _kept(self, projections: Sequence[Projection]) -> list[bool]:
         """Whose integers are those of the file."""
         wanted = self.preset.weights == "file"
@@ -159,7 +181,7 @@ class LayerBuilder:
                     out += torch.from_numpy(bias[start:stop])
                 check_range(out, projection.path, "output", LARGEST_OUTPUT)
                 peaks.append(out.abs().amax(dim=0) if out.shape[0] else torch.zeros(stop - start))
-                scales.append(form.units(projection, first + start, part))
+                scales.append(form.units(projection, first + start, self._used(part)))
             first += projection.out_features
         return torch.cat(peaks), torch.cat(scales)
 
@@ -187,11 +209,13 @@ class LayerBuilder:
         """Round one projection's weights and measure what is lost, weights alone and with the input code."""
         steps = torch.from_numpy(code.steps())
         limit = signed_max(self.preset.payload_bits)
-        coded = (self.sample / steps).round_().clamp_(-limit, limit).mul_(steps)
+        sent = self._sent(self.sample)
+        share = float((sent != 0).sum()) / max(1, int((self.sample != 0).sum()))
+        coded = (sent / steps).round_().clamp_(-limit, limit).mul_(steps)
         totals = np.zeros(4)
         for start, stop in chunks(projection.out_features):
             part = torch.from_numpy(self.weights.get(projection.weight, start, stop))
-            real = form.rounded(projection, first + start, part, unit[start:stop])
+            real = form.rounded(projection, first + start, self._used(part), unit[start:stop])
             wanted = self.sample @ part.T
             totals += (
                 float(part.square().sum()),
@@ -203,7 +227,7 @@ class LayerBuilder:
         return SiteRecord(
             projection.path, self.preset.payload_bits, form.weight_bits, method, bits,
             code.scale.value, int(np.count_nonzero(code.axon_shift)), self.moments.tokens,
-            sqnr_db(totals[0], totals[1]), sqnr_db(totals[2], totals[3]),
+            sqnr_db(totals[0], totals[1]), sqnr_db(totals[2], totals[3]), share,
         )  # fmt: skip
 
 

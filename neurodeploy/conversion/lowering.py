@@ -27,6 +27,7 @@ from functools import partial
 import numpy as np
 
 from neurodeploy.conversion import record
+from neurodeploy.conversion.choice import EVERY, choice_of, chosen
 from neurodeploy.conversion.units import ratio_of, units_of
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints, multiply_shift
 from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, WeightStore
@@ -148,7 +149,8 @@ class _Lowering:
         if isinstance(step, Encode) and lookup(maker).shifts:  # rescaled for the layer
             return Made(value, units_of(peak, flat=True))
         if isinstance(step, Encode):
-            return Made(step.population, self._code(step))
+            chooses = choice_of(self.given.network.populations[step.population])
+            return Made(EVERY.format(step.population) if chooses else step.population, self._code(step))
         ops = [step for step in readers if isinstance(step, HostOp) and self._may_lower(step)]
         flat = len(ops) < max(len(readers), 1) or any(lookup(op).flat for op in ops)
         if len(ops) == len(readers) == 1 and ops[0].op == "add":
@@ -229,13 +231,25 @@ class _Lowering:
         signal, old = self.signals[step.value], self.populations[step.population]
         if signal.population is old:
             return True
-        unit = self._code(step)
+        unit, choice = self._code(step), choice_of(self.given.network.populations[old.name])
+        every = EVERY.format(old.name)
+        if choice and signal.population.name == every:
+            self._choose(old.name, signal, choice)
+            return True
         ratio = signal.steps() / unit.steps(signal.size)
         if (multiply_shift(ratio)[1] < 0).any():
             return False
         (layer,) = self.given.network.out_of(old.name)
-        self._rescaled(signal, Made(old.name, unit), self.populations[layer.target].layer)
+        made = Made(every if choice else old.name, unit)
+        rescaled = self._rescaled(signal, made, self.populations[layer.target].layer)
+        if choice:
+            self._choose(old.name, rescaled, choice)
         return True
+
+    def _choose(self, name: str, every: Signal, choice: Mapping[str, int]) -> None:
+        self.populations[name], projections = chosen(name, every, choice)
+        self.projections += projections
+        self._told(Signal(self.populations[name], 0, every.size, every.unit))
 
     def _rescaled(self, signal: Signal, wanted: Made, layer: int | None) -> Signal:
         """A population that sends what is there in other units."""
@@ -250,10 +264,11 @@ class _Lowering:
     def program(self) -> Program:
         """What nobody on the host reads is not decoded, and leaves no core."""
         read = {name for step in self.host for name in step.inputs} | {self.given.output}
+        populations = {name: self._thresholded(p) for name, p in self.populations.items()}
         host = [step for step in self.host if not isinstance(step, Decode) or read & set(step.values)]
         outputs = tuple(step.population for step in host if isinstance(step, Decode))
         network = replace(
-            self.given.network, populations=self.populations, projections=tuple(self.projections), outputs=outputs
+            self.given.network, populations=populations, projections=tuple(self.projections), outputs=outputs
         )
         border = {step.population for step in host if isinstance(step, Encode | Decode)}
         units = {name: unit for name, unit in self.units.items() if name in self.populations and name not in border}
@@ -262,6 +277,13 @@ class _Lowering:
             self.given, network=network, host=tuple(host), units=units, sizes=self.sizes, info=self._info(),
             conversion={**self.given.conversion, **told},
         )  # fmt: skip
+
+    def _thresholded(self, population: Population) -> Population:
+        """What has taken the place of an input has its thresholds."""
+        before = self.given.network.populations.get(population.name)
+        if before is None or "vth" not in before.params or population.model == INPUT:
+            return population
+        return replace(population, params={**population.params, "vth": before.params["vth"]})
 
     def _info(self) -> ModelInfo:
         """Of a model that remembers fewer positions than it could see: no text is longer."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 
 from neurodeploy.errors import UserError
 from neurodeploy.neurons.graded_attention import SLOTS_MAX
+from neurodeploy.neurons.graded_choice import GROUP_MAX
 
 PAYLOAD_BITS = tuple(range(8, 17))
 ROUNDINGS = ("gptq", "nearest")
@@ -46,6 +48,9 @@ class Preset:
     balance : columns of weights are made equal in size where a norm before them can take the factor
     on_chip : "projections" puts linear layers on the chip; "block" every operation between them that has a lowering, but
         attention; "all" attention too, with keys and values as memory of the chip
+    events : share of the synaptic events of layers that is left: payloads that are small by predicted loss are not sent
+        (`conversion.thresholds`); 1 sends all
+    keep_of : "N:M": of each M consecutive axons only the N largest payloads are sent (`neurons.graded_choice`)
     context, kv_bits : of "all": positions that a layer remembers at most, and the width of a key or value
     gptq_columns : second moments of wider inputs are taken block-diagonal in blocks of so many columns
     """
@@ -70,6 +75,8 @@ class Preset:
     site_error: float = 1.0
     prefix: bool = False
     balance: bool = False
+    events: float = 1.0
+    keep_of: str = "1:1"
     context: int = 2048
     kv_bits: int = 16
 
@@ -87,6 +94,9 @@ class Preset:
             ("kv_bits", self.kv_bits in KV_BITS, f"choose one of {KV_BITS}"),
             ("input_range", self.input_range in RANGES, f"choose one of {RANGES}"),
             ("site_error", 0.0 < self.site_error <= 1.0, "choose a share in (0, 1]"),
+            ("events", 0.0 < self.events <= 1.0, "choose a share in (0, 1]"),
+            ("keep_of", self.choice is not None, f"choose N:M, 1 <= N <= M <= {GROUP_MAX}"),
+            ("keep_of", self.events == 1.0 or self.choice == (1, 1), "leave it out where thresholds choose (events)"),
             ("percentile", 50.0 < self.percentile <= 100.0, "choose a value in (50, 100]"),
             ("headroom", 1.0 <= self.headroom <= 16.0, "choose a factor in [1, 16]"),
             ("wide_fraction", 0.0 <= self.wide_fraction <= 0.5, "choose a share in [0, 0.5]"),
@@ -98,6 +108,13 @@ class Preset:
                 raise UserError(
                     "ND1101", f"preset {self.name}", f"{field} = {getattr(self, field)} is not possible", fix
                 )
+
+    @property
+    def choice(self) -> tuple[int, int] | None:
+        """N and M of `keep_of`, (1, 1) where they are equal: all are sent. None where it is no choice."""
+        found = re.fullmatch(r"([0-9]{1,2}):([0-9]{1,2})", self.keep_of)
+        n, m = (int(part) for part in found.groups()) if found else (0, 0)
+        return ((1, 1) if n == m else (n, m)) if 1 <= n <= m <= GROUP_MAX else None
 
     def lowers(self, *, attends: bool) -> bool:
         """Whether an operation between linear layers is put on the chip; `attends`: one that attention comes with."""
@@ -120,6 +137,7 @@ PRESETS: Mapping[str, Preset] = {
         Preset("naive", rounding="nearest", headroom=1.0, wide_fraction=0.0),
         Preset("w4", weight_bits=4, weights="groups"),
         Preset("keep", weights="file"),
+        Preset("sparse", events=0.796),
         Preset("quick", rounding="nearest", calibration_tokens=1024),
     )
 }

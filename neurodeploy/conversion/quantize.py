@@ -7,7 +7,7 @@ calibrated on what the float model really feeds it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import Any
@@ -23,6 +23,8 @@ from neurodeploy.conversion.keep import need_grid
 from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks, site_code
 from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.presets import Preset
+from neurodeploy.conversion.sparse import Sparse, Threshold
+from neurodeploy.conversion.thresholds import thresholds
 from neurodeploy.errors import UserError
 from neurodeploy.ir.copies import island_name
 from neurodeploy.ir.graph import Graph, HostOp, Projection
@@ -96,6 +98,10 @@ class _Calibration:
             for op in unit if isinstance(unit, list) else [unit]:
                 last.update(dict.fromkeys(op.inputs, index))
         self.last = last
+        self.thresholds = dict[str, Threshold]()
+        if preset.events < 1:
+            layers = [unit for unit in self.units if isinstance(unit, list)]
+            self.thresholds = thresholds(graph, layers, tokens, preset.window, preset.events)
         #: What was seen of the operations that the preset puts on the chip, by path.
         self.measured: dict[str, Measured] = {}
 
@@ -207,12 +213,15 @@ def quantize(
             run.drop_dead(index)
     if progress:
         progress("convert", len(run.units), len(run.units))
+    bits = {site["path"]: site["bits_a_weight"] for site in records}
+    body = [p for p in graph.projections() if p.output != graph.output]
     conversion: dict[str, Any] = {
         "preset": preset.to_json(),
         "calibration_tokens": int(tokens.size),
         "borrowed_expert_inputs": run.borrowed,
         "sites": records,
-        "bits_a_weight": _mean_bits(graph, {site["path"]: site["bits_a_weight"] for site in records}),
+        "bits_a_weight": {"body": _mean(body, bits), "with_head": _mean(graph.projections(), bits)},
+        "synaptic_events_sent": _mean(graph.projections(), {site["path"]: site["sent"] for site in records}),
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
@@ -221,26 +230,26 @@ def quantize(
     return program
 
 
-def _mean_bits(graph: Graph, bits: dict[str, float]) -> dict[str, float]:
-    """Of all weights on the chip, without the head ("body") and with it, constants that they share included."""
-    every = [(p, p.out_features * p.in_features) for p in graph.projections()]
-    body = [(p, size) for p, size in every if p.output != graph.output]
-    means = {}
-    for name, part in (("body", body), ("with_head", every)):
-        means[name] = sum(size * bits[p.path] for p, size in part) / max(1, sum(size for _, size in part))
-    return means
+def _mean(projections: Sequence[Projection], of: Mapping[str, float]) -> float:
+    """Over all weights of these, of what is said of each projection."""
+    sizes = [p.out_features * p.in_features for p in projections]
+    return sum(size * of[p.path] for p, size in zip(projections, sizes, strict=True)) / max(1, sum(sizes))
 
 
 def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[LinearLayer, list[dict[str, Any]]]:
     preset = run.preset
     inputs = run.inputs(projections[0].input)
     preset, code = site_code(inputs, projections, preset, run.graph.weights)
-    moments = InputMoments(projections[0].in_features, preset.gptq_columns)
+    moments, sparse = InputMoments(projections[0].in_features, preset.gptq_columns), None
+    chosen = run.thresholds.get(projections[0].input)
     for x in inputs:
         check_range(x, projections[0].path, "input", LARGEST_INPUT)
-        moments.add(x, moments=preset.rounding == "gptq")
+        moments.add(x, moments=preset.rounding == "gptq" and chosen is None)
+    if chosen is not None:
+        sparse = Sparse(chosen, inputs, preset.gptq_columns)
+        moments.blocks = sparse.blocks
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()
-    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path), code)
+    builder = LayerBuilder(moments, sample, preset, run.graph.weights, run.grids.get(projections[0].path), code, sparse)
     layer, sites = builder.build(island_name([p.path for p in projections]), projections)
     return layer, [asdict(site) for site in sites]

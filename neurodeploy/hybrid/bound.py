@@ -25,7 +25,7 @@ from neurodeploy.ir.run import (
 )  # fmt: skip
 from neurodeploy.ir.segments import Encode, Segment
 from neurodeploy.neurons import registry
-from neurodeploy.ops.host.border import decode, encode
+from neurodeploy.ops.host.border import Code, decode, encode
 from neurodeploy.ops.host.executor import Values
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.ops.host.linear import population_work
@@ -96,7 +96,7 @@ class Bound:
         self.keeps = any(p.latency for p in network.projections) or any(
             registry.get_model(network.populations[name].model).state for name in self._own
         )
-        self._codes = {step.population: _steps(network, step) for step in segment.encodes}
+        self._codes = {step.population: _code(network, step) for step in segment.encodes}
         self._decodes = [
             (d.population, d.scale.value, list(zip(d.values, _ranges(network, d.population), strict=True)))
             for d in segment.decodes
@@ -151,7 +151,7 @@ class Bound:
         return now.sent[name] if chosen is None else chosen.numpy()
 
     def _encoded(self, value: torch.Tensor, step: Encode, now: Pass) -> NDArray[Any]:
-        payload, clipped = encode(value, *self._codes[step.population], self.segment.name)
+        payload, clipped = encode(value, self._codes[step.population], self.segment.name)
         if clipped:
             for activity in (self._activity, now.activity):
                 activity.add(RunActivity(0, activity.samples, {}, {f"{step.population}.s": clipped}, {}))
@@ -221,8 +221,8 @@ def proven(segment: Segment, network: Network) -> Segment:
     return replace(segment, network=replace(segment.network, populations={**segment.network.populations, **wide}))
 
 
-def _steps(network: Network, e: Encode) -> tuple[NDArray[np.float32], int]:
-    """(columns,) float32 ``1 / (scale * 2**axon_exp)``, what the encoder multiplies with, and its largest payload."""
+def _code(network: Network, e: Encode) -> Code:
+    """Of an input: ``1 / step`` is float32 of ``1 / (scale * 2**axon_exp)``."""
     population = network.populations[e.population]
     exponents = [p.axon_exp for p in network.out_of(e.population) if p.axon_exp is not None]
     limit = registry.largest_payload(population)
@@ -231,7 +231,10 @@ def _steps(network: Network, e: Encode) -> tuple[NDArray[np.float32], int]:
         fix = "give the input at most 24 bits, and the same exponents in all projections that leave it"
         raise UserError("ND3282", e.population, problem, fix)
     raised = exponents[0] if exponents else np.zeros(population.size, np.uint8)
-    return (1.0 / np.ldexp(e.scale.value, raised.astype(np.int64))).astype(np.float32), limit
+    inverse = (1.0 / np.ldexp(e.scale.value, raised.astype(np.int64))).astype(np.float32)
+    params = registry.prepared_params(population)
+    vth = np.broadcast_to(params["vth"].astype(np.float32), inverse.shape)
+    return Code(inverse, limit, np.ascontiguousarray(vth), int(params["keep"].item()), int(params["of"].item()))
 
 
 def _ranges(network: Network, name: str) -> list[tuple[int, int]]:

@@ -3,7 +3,8 @@
 `network` has every population and projection (`ir.network`: the rules of a step). What the host does stands in `host`, in
 order: operations of `neurodeploy.ops`, and the border to the chip in both directions (`ir.segments`)::
 
-    x_j   = clip(round(v_j / (scale * 2**axon_exp_j)), +-(2**(bits - 1) - 1))     `Encode`, into an input population
+    x_j   = clip(round(v_j / (scale * 2**axon_exp_j)), +-(2**(bits - 1) - 1))     `Encode`, into an input population,
+                                                                                  whose thresholds it keeps
     out_i = s_i * scale                                                           `Decode`, out of a population
 
 `bits` is the width of the input population, `axon_exp` that of the projections that leave it: 0, or 8 for the few channels
@@ -131,6 +132,9 @@ class Program:
                 elif population is not None:
                     need(len(step.values) == max(1, len(population.sections)), step.path, "has not a value a section")
             given.update(step.outputs)
+        for name in populations.keys() - encoded:
+            chooses = populations[name].model == INPUT and populations[name].params.keys() - {"bits"}
+            need(not chooses, name, "chooses what it sends, and no host encodes it")
         for item in self.schedule:
             for name in item.inputs:
                 need(name in given, item.path, f"uses {name!r}, which nothing makes")

@@ -3,7 +3,7 @@
 Equation, a the exact sum at its port::
 
     v[t] = saturate(round_shift(a[t] + bias, acc_shift), state_bits)
-    s[t] = saturate(round_shift(v[t] * multiplier, shift), out_bits)
+    s[t] = sent(saturate(round_shift(v[t] * multiplier, shift), out_bits))            (`neurons/registers.py`)
 
 saturate clips to the symmetric range of so many bits, round_shift rounds half up (`ir.fixedpoint`). v is computed anew every
 step, so nothing is carried from step to step. The float step is ``s = r * (a + bias)`` with
@@ -23,6 +23,7 @@ import numpy as np
 from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, STATE_BITS, round_shift, signed_max
 from neurodeploy.neurons.arithmetic import Reals
 from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Port, Values
+from neurodeploy.neurons.registers import THRESHOLD, sent
 
 PARAMS = {
     "multiplier": Param(-(2**15), 2**15 - 1, "factor of the state"),
@@ -31,6 +32,7 @@ PARAMS = {
     "bias": Param(-BIAS_MAX, BIAS_MAX, "added to the sum before its shift", 0),
     "state_bits": Param(2, STATE_BITS, "width of the state", STATE_BITS, per_neuron=False),
     "out_bits": Param(2, STATE_BITS, "width of a payload", STATE_BITS, per_neuron=False),
+    "vth": THRESHOLD,
 }
 
 
@@ -38,7 +40,7 @@ def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -
     """One time step of the equation above."""
     v = on.saturate(on.rounded(inputs["a"] + params["bias"], params["acc_shift"]), int(params["state_bits"].item()))
     s = on.rounded(v * params["multiplier"], params["shift"])
-    return {"s": on.saturate_payload(s, int(params["out_bits"].item()))}
+    return {"s": sent(on.saturate_payload(s, int(params["out_bits"].item())), params)}
 
 
 def reach(params: Arrays, largest: Mapping[str, int]) -> dict[str, int]:

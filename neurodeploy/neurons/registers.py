@@ -3,8 +3,9 @@
 ::
 
     held(x)              = saturate(x, 32)                                                    counted as a state
-    requantised(x)       = saturate(round_shift(v * multiplier, shift) + offset, out_bits)
+    requantised(x)       = sent(saturate(round_shift(v * multiplier, shift) + offset, out_bits))
     with v               = saturate(round_shift(x, pre_shift), state_bits)                    counted as a state
+    sent(s)              = s where |s| > vth, else 0                                          0 is no event
 
 A product of two registers has 63 bits and is shifted before it is kept; multiplier and shift are those of `graded_affine`.
 """
@@ -19,7 +20,11 @@ from neurodeploy.neurons.model import Arrays, Param
 
 REGISTER_BITS = 32
 REGISTER_MAX = signed_max(REGISTER_BITS)
+#: The largest threshold: payloads of linear layers have 16 bits.
+VTH_MAX = signed_max(16)
 
+#: The parameter of `sent`.
+THRESHOLD = Param(0, VTH_MAX, "payloads up to this magnitude are not sent", 0)
 #: Parameters of what is requantised.
 REQUANTISE = {
     "pre_shift": Param(0, 62, "right shift of the exact result, before it is a state", 0),
@@ -28,6 +33,7 @@ REQUANTISE = {
     "offset": Param(-(2**31), 2**31 - 1, "added to the payload", 0),
     "state_bits": Param(2, REGISTER_BITS, "width of the state", REGISTER_BITS, per_neuron=False),
     "out_bits": Param(2, REGISTER_BITS, "width of a payload", STATE_BITS, per_neuron=False),
+    "vth": THRESHOLD,
 }
 
 
@@ -45,7 +51,13 @@ def requantised(on: Reals, x: Ints, params: Arrays) -> Ints:
     """The payload of an exact result, by the formula of the module."""
     v = on.saturate(on.rounded(x, params["pre_shift"]), int(params["state_bits"].item()))
     s = on.rounded(v * params["multiplier"], params["shift"]) + params["offset"]
-    return on.saturate_payload(s, int(params["out_bits"].item()))
+    return sent(on.saturate_payload(s, int(params["out_bits"].item())), params)
+
+
+def sent(s: Ints, params: Arrays) -> Ints:
+    """Payloads that are large enough, as Lava's `GradedVec` sends them (`neurons/graded_vec.py`); 0 in place of others."""
+    vth = params["vth"]
+    return np.where(np.abs(s) > vth, s, 0) if vth.any() else s
 
 
 def reach_requantised(largest: int, params: Arrays) -> dict[str, int]:

@@ -26,6 +26,7 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunState
 from neurodeploy.neurons import memories
+from neurodeploy.neurons.fed import FED
 from neurodeploy.neurons.model import EXACT_END, NeuronModel, Param, Values
 
 
@@ -38,15 +39,6 @@ def read_models() -> dict[str, NeuronModel]:
 
 #: All models by name; "input" is none of them.
 MODELS: Mapping[str, NeuronModel] = MappingProxyType(read_models())
-
-#: What stands for the model of a population that is fed from outside.
-FED = NeuronModel(
-    name=INPUT,
-    equation=lambda *_: {},
-    params={"bits": Param(2, 32, "width of a payload, sign included: symmetric below 32", 32, per_neuron=False)},
-    ports={},
-    out_bits=32,
-)
 
 #: What small runs would ask again and again: the largest payload, and a state at step 0 that is the same for all neurons.
 _largest: WeakKeyDictionary[Population, int] = WeakKeyDictionary()
@@ -227,9 +219,11 @@ def state_bytes(population: Population) -> int:
     A parameter that is the same in all neurons is kept once for the core and costs a neuron nothing. Widths are those
     of the model's tables (the chip's registers are narrower for some, see the meaning of each); the bits are added,
     then rounded up to bytes. A memory is shared out evenly. Hollow values, views of one element, stand for values that
-    differ. An input needs none.
+    differ. An input needs none: its host has them.
     """
     model = model_of(population)
+    if model is FED:
+        return 0
     params = prepared_params(population)
     bits = model.state_bits + -(-8 * memories.in_bytes(model, params) // population.size)
     for name, value in params.items():

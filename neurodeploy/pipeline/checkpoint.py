@@ -98,6 +98,7 @@ def convert_checkpoint(
         **size_of(program.network),
         "sites": len(sites),
         "bits_a_weight": program.conversion["bits_a_weight"],
+        "synaptic_events_sent": program.conversion["synaptic_events_sent"],
         "resumed": writer.resumed,
         "calibration": calibrated,
         "wide_axons": sum(

@@ -23,6 +23,8 @@ def print_convert(found: Mapping[str, Any], console: Console) -> None:
     how = f"time step {units.si(found['dt_s'], 's')}" if found["dt_s"] else "no time step stated"
     if preset:
         how = f"{_bits(found, preset)}, payloads {preset['payload_bits']} bit, preset {preset['name']}"
+    sent = found.get("synaptic_events_sent", 1.0)
+    how += f", {units.percent(sent)} of synaptic events" if sent < 1 else ""
     say(
         console,
         f"{units.some(found['neurons'], 'neuron')} in {units.some(found['populations'], 'population')}, "

@@ -45,6 +45,7 @@ def linear_layer(
     weight_bits: int = 8,
     axon_exp: NDArray[np.uint8] | None = None,
     block_sums: Ints | None = None,
+    chosen: Mapping[str, int | Ints] | None = None,
     sections: Sequence[Section] = (),
     layer: int | None = None,
     expert: int | None = None,
@@ -53,10 +54,11 @@ def linear_layer(
 
     scales : of a payload and of an output. values : the host value that it reads, and those that it makes, one for each of
     `sections`. axon_exp, block_sums : as in `Projection`; sums are computed where they are not given.
+    chosen : parameters of an input that does not send everything (`neurons/fed.py`).
     """
     synapse = weight if isinstance(weight, Synapse) else Dense(weight)
     rows, columns = synapse.rows, synapse.columns
-    source = Population(f"{name}.input", (columns,), INPUT, {"bits": payload_bits})
+    source = Population(f"{name}.input", (columns,), INPUT, {"bits": payload_bits, **(chosen or {})})
     neurons = Population(name, (rows,), "graded_affine", params, {}, tuple(sections), layer, expert)
     exponents = axon_exp if axon_exp is not None and axon_exp.any() else None
     synapses = Projection(

@@ -107,7 +107,8 @@ class Lane:
 
     @classmethod
     def of(cls, network: Network, name: str, room: Room) -> Lane | GroupedLane | None:
-        """The lane into a population; None where anything else leads there, or later, or payloads or sums may be wider."""
+        """The lane into a population; None where anything else leads there, or later, payloads or sums may be wider, or
+        neurons have a threshold."""
         into = network.into(name)
         if network.populations[name].model != "graded_affine" or len(into) != 1:
             return None
@@ -119,6 +120,8 @@ class Lane:
         if p.synapse.kind not in ("dense", "grouped") or not fits or p.latency or not p.graded or p.weight_exp:
             return None
         params = registry.prepared_params(network.populations[name])
+        if params["vth"].any():
+            return None
         lane = GroupedLane(p, params, bits) if p.synapse.kind == "grouped" else cls(p, params, bits, room)
         return lane if lane.exact else None
 

@@ -53,7 +53,11 @@ def _factor(p: Values) -> Ints:
 
 
 def _requantised(run: Any, numbers: Numbers) -> Register:
-    return Register(run, lambda p: (p["pre_shift"],), numbers, lambda p: (_factor(p), p["offset"]))
+    return Register(run, lambda p: (p["pre_shift"],), numbers, _reals)
+
+
+def _reals(p: Values) -> tuple[Ints, ...]:
+    return _factor(p), p["offset"], p["vth"]
 
 
 def _states(p: Values) -> tuple[int, ...]:
@@ -70,8 +74,8 @@ def _sent(p: Values) -> tuple[int, ...]:
 
 REGISTERS: Mapping[str, Register] = {
     "graded_affine": Register(
-        registers.affine, lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1),),
-        lambda p: (int(p["acc_shift"].item()), *_states(p)), lambda p: (_factor(p),),
+        registers.affine, lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1), p["vth"]),
+        lambda p: (int(p["acc_shift"].item()), *_states(p), int(p["vth"].any())), lambda p: (_factor(p),),
     ),
     "graded_sum": Register(registers.summed, lambda p: (p["a_exp"], p["b_exp"], p["shift"]), _sent),
     "graded_square": Register(registers.square, lambda p: (p["shift"],), _sent),
@@ -82,7 +86,7 @@ REGISTERS: Mapping[str, Register] = {
     "graded_winner": _requantised(registers.winner, lambda p: (int(p["winners"].item()), *_pieces(p))),
     "graded_rotation": Register(
         registers.rotation, lambda p: (p["pre_shift"], p["a_exp"], p["b_exp"], p["c_bias"]),
-        lambda p: (*_states(p), signed_max(FACTOR_BITS)), lambda p: (_factor(p), p["offset"]),
+        lambda p: (*_states(p), signed_max(FACTOR_BITS)), _reals,
         {"a": STATE_BITS, "b": STATE_BITS, "d": FACTOR_BITS},
     ),
 }  # fmt: skip

@@ -60,6 +60,7 @@ TABLE: dict[str, tuple[Spans, float]] = {
         | {f"{port}_shift": (14, 16) for port in "qkv"},
         2,
     ),
+    "graded_choice": ({"keep": (1, 3), "of": (4, 4), "place": (0, 3)}, 0),
     "graded_winner": ({**REQUANTISED, "width": (3, 7), "winners": (1, 99)}, 2),
     "graded_vec": ({"vth": (0, 99)}, 0),
     "graded_relu": ({"vth": (-99, 99)}, 0),

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from neurodeploy.neurons.graded_choice import choose
 from neurodeploy.neurons.graded_root import TABLE
 from neurodeploy.neurons.registry import MODELS
 from tests.neurons.stepping import Cells, population
@@ -23,7 +24,7 @@ END = 2**31 - 1
 INPUTS = [0, 1, -1, 7, 1000, -(2**15), 2**23 - 1, 2**23, -(2**24), 2**30, END, -END, END + 1, -(2**33), 2**40]
 CURVE = [-900, -850, -200, 15, 0, 4, 700, 2_000_000, -3_000_000]
 #: Told again in tests of their own.
-ELSEWHERE = {"graded_affine", "graded_rotation", "graded_attention"}
+ELSEWHERE = {"graded_affine", "graded_choice", "graded_rotation", "graded_attention"}
 
 
 class Count:
@@ -43,7 +44,8 @@ class Count:
     def requantised(self, x: int, p: dict[str, int]) -> int:
         v = self.clip(halves(Fraction(x, 2 ** p["pre_shift"])), p["state_bits"])
         s = halves(Fraction(v * p["multiplier"], 2 ** p["shift"])) + p["offset"]
-        return self.clip(s, p["out_bits"], "payload")
+        s = self.clip(s, p["out_bits"], "payload")
+        return s if abs(s) > p["vth"] else 0
 
     def curve(self, x: int, p: dict[str, int], table: list[int]) -> int:
         """The straight line through the two entries around x, or through the last two."""
@@ -110,6 +112,8 @@ def drawn(name: str, rng: np.random.Generator) -> Iterator[tuple[str, Any]]:
             yield key, int(rng.integers(8, most + 1)) if rng.random() < 0.5 else most
         elif key == "width":
             yield key, int(rng.integers(0, 25))
+        elif key == "vth":
+            yield key, rng.integers(param.low, param.high + 1, len(INPUTS)) * (rng.random(len(INPUTS)) < 0.3)
         elif param.per_neuron:
             yield key, rng.integers(param.low, param.high + 1, len(INPUTS))
         else:
@@ -159,3 +163,28 @@ def test_losers_send_nothing_and_ties_do_not_win_twice() -> None:
         cells = population("graded_winner", 4, winners=winners, table=table, width=10, multiplier=2**14, shift=14)
         stepped = Cells(cells).step(a=[41, 3, 51, -7], b=[1, 2, 0, 3])
         assert [abs(s - w) <= 2 for s, w in zip(stepped.outputs["s"][0], wanted, strict=True)] == [True] * 4
+
+
+@pytest.mark.parametrize("keep, of", [(1, 2), (2, 4), (3, 5), (15, 16), (16, 16)])
+def test_a_choice_is_that_of_the_whole_row(keep: int, of: int) -> None:
+    """The last group is not whole; many values are equal."""
+    size, rng = 37, np.random.default_rng(of)
+    x, place = rng.integers(-4, 5, (3, size)), np.arange(size) % of
+    others = {}
+    for k in range(1, of):
+        source = np.arange(size) - place + (place + k) % of
+        others[f"p{k}"] = np.where(source < size, x[:, np.minimum(source, size - 1)], 0)
+    cells = Cells(population("graded_choice", size, keep=keep, of=of, place=place), samples=3)
+    stepped = cells.step(a=x, **others)
+    assert np.array_equal(stepped.outputs["s"], choose(x, keep, of))
+    for row, sent in zip(x.tolist(), stepped.outputs["s"].tolist(), strict=True):
+        for first in range(0, size, of):
+            order = sorted(range(first, min(first + of, size)), key=lambda j: (-abs(row[j]), j))
+            assert [sent[j] for j in order] == [row[j] for j in order[:keep]] + [0] * len(order[keep:])
+
+
+def test_small_payloads_of_an_affine_neuron_are_not_sent() -> None:
+    cells = Cells(population("graded_affine", 5, multiplier=1, shift=0, out_bits=8, vth=np.array([0, 3, 3, 4, 200])))
+    stepped = cells.step(a=np.array([1, -3, 4, -1000, 100]))
+    assert stepped.outputs["s"][0].tolist() == [1, 0, 4, -127, 0]
+    assert stepped.saturated_out == 1

@@ -46,7 +46,7 @@ LIF = {"du": 10, "dv": 20, "vth": 5}
         (population("sigma_delta", 3, vth=1, bias=2**15 - 1, spike_exp=9, state_exp=9), "ND3246", ("cells", "bias")),
         (population("rf", 3, sin_decay=1, cos_decay=1, vth=2**20, state_exp=12), "ND3246", ("vth", "state_exp")),
         (population("gif", 3), "ND3240", ("gif", "lif")),
-        (Population("cells", (3,), INPUT, {"vth": 1}), "ND3241", ("cells", "vth")),
+        (Population("cells", (3,), INPUT, {"bias": 1}), "ND3241", ("cells", "bias")),
     ],
 )  # fmt: skip
 def test_what_is_wrong(given: Population, code: str, words: tuple[str, ...]) -> None:
@@ -78,7 +78,7 @@ def test_inputs_have_a_width_and_no_state() -> None:
     source = Population("in", (4,), INPUT)
     check_population(source)
     assert (
-        prepared_params(source) == {"bits": np.array([32])}
+        prepared_params(source) == {"bits": np.array([32]), "vth": np.zeros(1), "keep": np.ones(1), "of": np.ones(1)}
         and initial_state(source, 2) == {}
         and registry.state_bytes(source) == 0
     )

@@ -75,7 +75,7 @@ class KVCache:
         heads, dim, _ = self.key.shape
         end = self.length + tokens
         key, value = key.reshape(tokens, heads, dim), value.reshape(tokens, heads, dim)
-        if self.key.device.type == "cpu":
+        if self.key.device.type == "cpu" and not key.requires_grad:
             store(key.numpy(), value.numpy(), self.length, self.key.numpy(), self.value.numpy())
         else:
             self.key[:, :, self.length : end] = key.permute(1, 2, 0)

@@ -31,6 +31,7 @@ def conversion(data: Mapping[str, Any]) -> Body | None:
             ("Preset", preset["name"]),
             ("Weights", _weights(preset, found.get("bits_a_weight"))),
             ("Payloads", f"{preset['payload_bits']} bits"),
+            *_sent(found.get("synaptic_events_sent", 1.0)),
             ("Calibrated on", text),
             ("Sites", units.count(len(found["sites"]))),
         ]
@@ -47,6 +48,11 @@ def _weights(preset: Data, means: Data | None) -> str:
         return f"{preset['weight_bits']} bits, a scale per output row"
     form = {"groups": "factors and offsets by group", "file": "integers and constants of the file"}[preset["weights"]]
     return f"{means['body']:.2f} bits in the mean, {means['with_head']:.2f} with the head, {form}"
+
+
+def _sent(share: float) -> list[tuple[str, Child]]:
+    """How many of the synaptic events of linear layers are left, where that is not all."""
+    return [] if share == 1 else [("Synaptic events sent", f"{units.percent(share)} on the calibration text")]
 
 
 def _lead(found: Data) -> str | None:

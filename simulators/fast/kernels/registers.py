@@ -40,6 +40,15 @@ def silent_ones(out: Any, fired: Any) -> None:
 
 
 @jit
+def silence(out: Any, vth: Any, fired: Any) -> None:
+    """Payloads up to the threshold become zero; `fired` had counted them."""
+    for i in range(out.shape[0]):
+        if out[i] != 0 and abs(out[i]) <= vth[i]:
+            out[i] = 0
+            fired[i] -= 1
+
+
+@jit
 def send(row: Any, most: int, out: Any, fired: Any) -> Any:
     """Payloads, clipped; `fired` has counted all of them before. How many were clipped."""
     lost, silent = np.int64(0), False
@@ -56,8 +65,8 @@ def send(row: Any, most: int, out: Any, fired: Any) -> Any:
 @jit
 def requantise(row: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any, lost: Any) -> None:
     """`neurons.registers.requantised` of exact results. params : shift before the state; reals : ``multiplier / 2**shift``,
-    offset; numbers : largest state, largest payload."""
-    shift, factor, offset = params[0], reals[0], reals[1]
+    offset, threshold; numbers : largest state, largest payload."""
+    shift, factor, offset, vth = params[0], reals[0], reals[1], reals[2]
     most, top = numbers[0], np.float64(numbers[1])
     states, payloads, silent = np.int64(0), np.int64(0), False
     for i in range(row.shape[0]):
@@ -67,6 +76,7 @@ def requantise(row: Any, params: Any, reals: Any, numbers: Any, out: Any, fired:
         y = np.floor(np.float64(np.int32(v)) * factor[i] + 0.5) + offset[i]
         z = kept(y, top)
         payloads += np.int64(z != y)
+        z = z if abs(z) > vth[i] else 0.0
         silent |= z == 0.0
         out[i] = np.int32(z)
     lost[1] += states
@@ -102,8 +112,8 @@ def affine(
     start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
     lost: Any,
 ) -> None:  # fmt: skip
-    """The sum need not fit a register. params : offset; reals : ``multiplier / 2**shift``; numbers : shift of the sum,
-    largest state, largest payload."""
+    """The sum need not fit a register. params : offset, threshold; reals : ``multiplier / 2**shift``; numbers : shift of the
+    sum, largest state, largest payload, whether any threshold is above 0."""
     row, offset, factor, most = np.empty(out.shape[2], np.int64), params[0], reals[0], numbers[1]
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
@@ -117,6 +127,8 @@ def affine(
                 row[i] = np.int64(np.floor(np.float64(np.int32(v)) * factor[i] + 0.5))
             lost[1] += states
             lost[2] += send(row, numbers[2], out[s, t], fired)
+            if numbers[3]:
+                silence(out[s, t], params[1], fired)
 
 
 @jit

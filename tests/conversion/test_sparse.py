@@ -1,0 +1,115 @@
+"""Thresholds by predicted loss, and weights that make up for what is not sent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from neurodeploy.conversion import thresholds as module
+from neurodeploy.conversion.presets import get_preset
+from neurodeploy.conversion.quantize import group_projections
+from neurodeploy.conversion.sparse import Sparse, Threshold
+from neurodeploy.conversion.thresholds import thresholds
+from neurodeploy.errors import UserError
+from neurodeploy.frontends.families import read_graph
+from neurodeploy.ir.graph import Graph, Projection
+from tests import models
+
+TEXT = np.random.default_rng(1).integers(3, 256, 300)
+
+
+def layers_of(graph: Graph) -> list[list[Projection]]:
+    return [unit for unit in group_projections(graph) if isinstance(unit, list)]
+
+
+def test_gradients_are_those_of_the_whole_model(tmp_path: Path) -> None:
+    """Squares of the gradients, of one window, against torch through the whole model with the head in one piece."""
+    graph = read_graph(models.save("llama4", tmp_path / "m"))
+    sites = module._sensed(graph, layers_of(graph), TEXT[:90], 90)
+    for name in ("layers.0.input_layernorm", "layers.1.feed_forward.shared_expert.glu", "norm"):
+        assert float(sites[name].squares.sum()) > 0 and sites[name].rows == 90
+    chosen = [sites[f"layers.1.feed_forward.experts.{i}.input"].rows for i in range(4)]
+    assert sum(chosen) == 90
+
+
+def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> None:
+    """The KL from the model to itself with noise on the input of one layer, against half the noise times the squares."""
+    graph = read_graph(models.save("llama", tmp_path / "m"))
+    name = "layers.1.mlp.glu"
+    tokens = TEXT[:200]
+    squares = [module._sensed(graph, layers_of(graph), tokens, 200)[name].squares / 200]
+    sizes = {key: population.size for key, population in graph.populations.items()}
+    noise = torch.randn(200, sizes[name], generator=torch.Generator().manual_seed(1)) * 1e-2
+    executor = module.Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
+    exact = executor.forward(tokens).double().log_softmax(-1)
+
+    def project(op: Projection, values: dict[str, torch.Tensor]) -> None:
+        x = values[op.input] + (noise if op.input == name else 0.0)
+        bias = None if op.bias is None else executor.weights.get(op.bias)
+        values[op.output] = torch.nn.functional.linear(x, executor.weights.get(op.weight), bias)
+
+    executor._handlers[Projection] = project
+    found = executor.forward(tokens).double().log_softmax(-1)
+    kl = float((exact.exp() * (exact - found)).sum(-1).mean())
+    expected = float((squares[0] * noise.double().square().mean(0)).sum()) / 2
+    assert kl == pytest.approx(expected, rel=0.35)
+
+
+def test_one_price_for_all_axons_and_the_share_of_synaptic_events(tmp_path: Path) -> None:
+    graph = read_graph(models.save("gemma3", tmp_path / "m"))
+    layers = layers_of(graph)
+    found = thresholds(graph, layers, TEXT, 100, 0.8)
+    sites = module._sensed(graph, layers, TEXT, 100)
+    prices, left, every = [], 0.0, 0.0
+    for layer in layers:
+        site, limit = sites[layer[0].input], found[layer[0].input].limit
+        prices.append(limit.astype(np.float64) ** 2 * site.losses().numpy() / site.fan)
+        sample = torch.cat(site.sample).float().abs().numpy()
+        left, every = left + site.fan * (sample > limit).sum(), every + site.fan * (sample > 0).sum()
+    assert np.concatenate(prices) == pytest.approx(prices[0][0], rel=1e-4)
+    assert left / every == pytest.approx(0.8, abs=0.005)
+
+
+def test_weights_make_up_for_what_is_not_sent() -> None:
+    """Inputs with a common cause: fresh inputs lose less with the changed weights. Inputs without one: no change."""
+    rng = np.random.default_rng(0)
+    cause, mixed = rng.normal(size=(3000, 4)), rng.normal(size=(4, 24))
+    weight = torch.from_numpy(rng.normal(size=(16, 24))).float()
+    power = weight.double().square().sum(0)
+    for inputs, better in (
+        (cause @ mixed + 0.3 * rng.normal(size=(3000, 24)), 0.7),
+        (rng.normal(size=(3000, 24)), None),
+    ):
+        x = torch.from_numpy(inputs).float()
+        sparse = Sparse(Threshold(np.full(24, 0.8, np.float32), power), [x[:1000], x[1000:2000]], 24)
+        fresh = x[2000:]
+        sent = sparse.coded(fresh)
+        assert bool((sent == torch.where(fresh.abs() > 0.8, fresh, 0)).all())
+        before = float((fresh @ weight.T - sent @ weight.T).square().sum())
+        after = float((fresh @ weight.T - sent @ sparse.weights(weight).T).square().sum())
+        assert after < (1.05 if better is None else better) * before
+
+
+def test_payload_thresholds_are_those_of_rounded_magnitudes() -> None:
+    x = torch.linspace(-3, 3, 4001)[:, None]
+    sparse = Sparse(Threshold(np.array([1.05], np.float32), torch.ones(1).double()), [x, x], 8)
+    (vth,) = sparse.payloads(np.array([0.1], np.float32))
+    payload = (x / 0.1).round()
+    assert vth == 10 and float(x[payload.abs() > int(vth)].abs().min()) == pytest.approx(1.05, abs=2e-3)
+
+
+@pytest.mark.parametrize(
+    "fields", [{"events": 0.0}, {"events": 1.5}, {"keep_of": "4:2"}, {"keep_of": "2"}, {"keep_of": "2:32"}]
+)
+def test_what_is_no_share(fields: dict[str, object]) -> None:
+    with pytest.raises(UserError, match="ND1101") as caught:
+        get_preset("default", **fields)
+    assert next(iter(fields)) in str(caught.value)
+
+
+def test_thresholds_and_choices_do_not_go_together() -> None:
+    with pytest.raises(UserError, match="keep_of"):
+        get_preset("sparse", keep_of="2:4")
