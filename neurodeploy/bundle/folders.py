@@ -18,13 +18,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 
 from neurodeploy.bundle.files import writing
-from neurodeploy.bundle.reader import MAPPING, read_manifest
+from neurodeploy.bundle.reader import EVALUATION, MAPPING, read_manifest
 from neurodeploy.errors import BundleError
 from neurodeploy.storage.exchange import exchange
 from neurodeploy.storage.temporary import OLD, PARTIAL, is_temporary, remove, sweep, taken_over, temporary
 
 #: Members that no manifest names, because they change after conversion.
-ADDED = (MAPPING,)
+ADDED = (MAPPING, EVALUATION)
 #: What file managers write into any folder that is looked at: nobody's work.
 OF_FILE_MANAGERS = (".DS_Store", ".directory", "Thumbs.db", "desktop.ini")
 _ELSEWHERE = "choose another --out, or move it away yourself"

@@ -22,8 +22,8 @@ from neurodeploy.ir.typed import integer, items, table, text
 from neurodeploy.storage.temporary import OLD, leftovers
 
 AGAIN = "convert the model again"
-#: The member that `map` adds later: it carries its own digest.
-MAPPING = "mapping.json"
+#: Members that `map` and `eval` add later: each carries its own digest, and that of the program.
+MAPPING, EVALUATION = "mapping.json", "evaluation.json"
 #: The kind of a model without weights.
 HOLLOW = "hollow"
 #: Members that every bundle of a kind has; those with arrays stand in program.json.
@@ -65,21 +65,36 @@ class Bundle:
 
     def read_mapping(self) -> dict[str, Any]:
         """The JSON form of the mapping; ND2005 if there is none, ND5002 damaged, ND5010 of another conversion."""
-        file = self.path / MAPPING
-        if not file.exists():
+        if not self.is_mapped:
             fix = f"run: neurodeploy map {self.path} --system NAME"
             raise UserError("ND2005", self.path, "has not been mapped", fix)
-        value = read_json(file)
-        body = value.get("mapping")
-        if not isinstance(body, dict) or value.get("sha256") != hashlib.sha256(canonical(body)).hexdigest():
-            raise BundleError("ND5002", file, "does not match its own digest", "map the bundle again")
-        if value.get("program_sha256") != self.digest:
-            raise BundleError("ND5010", file, "belongs to another conversion", "map the bundle again")
-        return body
+        return self._read_added(MAPPING, "mapping", "map the bundle again")
 
     def write_mapping(self, body: dict[str, Any]) -> None:
+        self._write_added(MAPPING, "mapping", body)
+
+    def read_evaluation(self) -> dict[str, Any] | None:
+        """What `eval` has said last against the float model; None where it has not. Errors as of a mapping."""
+        if not (self.path / EVALUATION).exists():
+            return None
+        return self._read_added(EVALUATION, "evaluation", "evaluate the bundle again, or remove the file")
+
+    def write_evaluation(self, body: dict[str, Any]) -> None:
+        self._write_added(EVALUATION, "evaluation", body)
+
+    def _read_added(self, name: str, key: str, fix: str) -> dict[str, Any]:
+        file = self.path / name
+        value = read_json(file)
+        body = value.get(key)
+        if not isinstance(body, dict) or value.get("sha256") != hashlib.sha256(canonical(body)).hexdigest():
+            raise BundleError("ND5002", file, "does not match its own digest", fix)
+        if value.get("program_sha256") != self.digest:
+            raise BundleError("ND5010", file, "belongs to another conversion", fix)
+        return body
+
+    def _write_added(self, name: str, key: str, body: dict[str, Any]) -> None:
         sha = hashlib.sha256(canonical(body)).hexdigest()
-        write_aside(self.path / MAPPING, canonical({"sha256": sha, "program_sha256": self.digest, "mapping": body}))
+        write_aside(self.path / name, canonical({"sha256": sha, "program_sha256": self.digest, key: body}))
 
 
 def read_manifest(path: Path) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def report(
     max_tokens: given.MaxTokens = None,
     host: given.Host = "cpu-generic",
     measure_host: given.MeasureHost = False,
+    beside: given.Beside = None,
+    compare: given.Compare = False,
     as_json: given.Json = False,
 ) -> None:
     """One self-contained HTML page with everything, CSV and JSON beside it. With --text, accuracy too."""

@@ -62,6 +62,15 @@ RunnerName = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Host profile: cpu-generic, jetson-orin-nano, h100.")]
 MeasureHost = Annotated[bool, typer.Option("--measure-host", help="Measure this machine instead of a profile.")]
+Beside = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="Y.nd", help="Compare with this bundle of the same model and other parts of it on the chip; repeatable."
+    ),
+]
+Compare = Annotated[
+    bool, typer.Option("--compare", help="Compare with plans of what else of the model could be on the chip.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of every random choice.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, max=4096, envvar="NEURODEPLOY_THREADS", help="Threads (default: all cores).")

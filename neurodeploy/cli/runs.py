@@ -95,6 +95,8 @@ def energy(
     host: given.Host = "cpu-generic",
     measure_host: given.MeasureHost = False,
     powered: Annotated[str, typer.Option(help="Chips that draw power: used (they hold a shard) or system.")] = "used",
+    beside: given.Beside = None,
+    compare: given.Compare = False,
     as_json: given.Json = False,
 ) -> None:
     """Joules and seconds by boundary, with bands: per token, or per time step and sample of a spiking network."""

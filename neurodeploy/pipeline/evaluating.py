@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
-from neurodeploy.errors import UserError
+from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.streams.reading import LAYOUTS
 from neurodeploy.ir.run import RunResult
@@ -26,6 +26,11 @@ from neurodeploy.storage.numpy_files import header_of, mapped
 from neurodeploy.storage.stage_files import StageFiles, digest
 from neurodeploy.version import __version__
 
+#: What of an evaluation a bundle keeps.
+EVALUATION = (
+    "text", "tokens", "bytes", "window", "float", "chip", "bits_per_byte_change", "kl_per_token", "top1_agreement",
+    "saturations",
+)  # fmt: skip
 #: What both sides of a comparison without a reference have in common, for the first line of an answer.
 SHARED = "the float network of the bundle: both sides share one reading of the file, --reference FILE checks that too"
 
@@ -100,8 +105,8 @@ def _text(
             if not stages.kept or stages.folder is None:
                 raise
             raise interrupted(f"{stages.kept * window} of {len(tokens)} tokens", stages.folder) from None
-    baseline = scores.get("float")
-    return {
+    baseline, notes = scores.get("float"), list(stages.notes)
+    found = {
         "text": Path(text).name,
         "tokens": scores["chip"].tokens,
         "bytes": scores["chip"].bytes,
@@ -113,9 +118,21 @@ def _text(
         "top1_agreement": agreement(baseline, scores["chip"]) if baseline else None,
         "saturations": scores["chip"].saturations,
         "windows_resumed": stages.reused,
-        "notes": stages.notes,
+        "notes": notes,
         **drift.found(stages.reused),
     }
+    if baseline:
+        notes += _kept_in(opened, found)
+    return found
+
+
+def _kept_in(opened: Bundle, found: dict[str, Any]) -> list[str]:
+    """Write the evaluation into its bundle, where comparisons find it; what is in the way is told, and no error."""
+    try:
+        opened.write_evaluation({name: found[name] for name in EVALUATION})
+    except BundleError as error:
+        return [f"the bundle does not keep this evaluation: it {error.problem}"]
+    return []
 
 
 def _stream(

@@ -97,7 +97,7 @@ def map(
     took = {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu, "peak_bytes": peak_bytes()}
     placed = seen_by_chip(opened.program, mapping.assignments)
     told = {"widths": ranges.summary(opened.program.network), **more, **said}
-    segments = _by_segment(opened.program, mapping)[1]
+    segments = by_segment(opened.program, mapping)[1]
     told |= {key: sum(row[key] for row in segments) for key in ("crossings_per_token", "steps_per_token")}
     found = {**summary(mapping, placed, target, rates=activity), **told}
     if found["metrics"]:
@@ -216,13 +216,13 @@ def explain(bundle: str | Path) -> list[dict[str, Any]]:
     found: dict[str, list[str]] = {}
     for width in ranges.widths(opened.program.network):
         found.setdefault(width.population, []).append(str(width))
-    segments = dict(zip(*_by_segment(opened.program, mapping), strict=True))
+    segments = dict(zip(*by_segment(opened.program, mapping), strict=True))
     none = {"crossings_per_token": 0.0, "steps_per_token": 0.0}
     rows = ((row["path"].removeprefix("populations."), row) for row in explain_mapping(mapping))
     return [{**row, **segments.get(name, none), "widths": found.get(name, [])} for name, row in rows]
 
 
-def _by_segment(program: Program, mapping: Mapping) -> tuple[list[str], list[dict[str, float]]]:
+def by_segment(program: Program, mapping: Mapping) -> tuple[list[str], list[dict[str, float]]]:
     """The first population of every segment on the chip, and what the segment crosses and takes, a token or step."""
     from neurodeploy.accounting.program import steps_of
     from partitioner.classify import passages

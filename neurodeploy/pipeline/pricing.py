@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -64,6 +64,8 @@ def energy(
     host: str = "cpu-generic",
     measure_host: bool = False,
     powered: str = "used",
+    beside: Sequence[str | Path] | None = None,
+    compare: bool = False,
     runner: str = "fast",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -74,20 +76,48 @@ def energy(
 
     Of a language model: prefill and generation. `text` is the prompt (default: the embedded prose), of which
     `prompt_tokens` are read (default: 128, or as many as the model has positions for); `tokens` is how many are generated
-    (default: 16).
+    (default: 16). `beside` are mapped bundles of the same model (ND3293) with other parts of it on the chip, which are
+    priced too, beside the host alone: "variants". With `compare` what none of them has there is planned from shapes, as by
+    `fit`.
 
     Of a spiking network: a step and a sample of `input`, with `steps` and `layout` of `run`.
     """
     opened, data, own = suited(bundle, text, input, {
-        TEXT: {"prompt_tokens": prompt_tokens, "tokens": tokens}, STREAM: {"steps": steps, "layout": layout}
+        TEXT: {
+            "prompt_tokens": prompt_tokens, "tokens": tokens, "beside": beside or None, "compare": compare or None
+        },
+        STREAM: {"steps": steps, "layout": layout},
     }, optional=True)  # fmt: skip
+    others, plan = own.pop("beside", ()), own.pop("compare", False)
     counted: Callable[..., Counts] = count_stream if opened.program.streamed else count_text
     mapping, system = read_mapping(opened)  # before the run: what is not mapped cannot be priced
     profile = host_profile(host, measure_host)
     counts = counted(opened, data, runner, progress, **own)
     found = price(opened.program, mapping, system, counts.phases, profile, powered)
     found |= {**counts.told, **counts_of(opened, counts.first), "text": counts.sample}
+    if others or plan:
+        found["variants"] = variants(
+            opened, text, runner, counts, (mapping, system, found), profile, powered, others, plan=plan
+        )
     return {"open_questions": counts.questions, **found, "system": system.name, "host": profile.name}
+
+
+def variants(
+    opened: Bundle, text: str | Path | None, runner: str, counts: Counts, own: tuple[Mapping, SystemSpec, Any],
+    profile: HostSpec, powered: str, beside: Sequence[str | Path], *, plan: bool,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The host alone, this bundle, others of the same model that read and generate as many tokens of the same text, and
+    with `plan` what is in none of them. own : mapping, system and account of this bundle."""
+    from neurodeploy.pipeline.variants import opened_beside, row_of, side_by_side
+
+    prompt, tokens = (int(counts.told[f"{name}_tokens"]) for name in ("prefill", "generated"))
+    others = []
+    for other in opened_beside(opened, beside):
+        mapping, system = read_mapping(other)
+        done = count_text(other, text, runner, None, prompt, tokens)
+        priced = price(other.program, mapping, system, done.phases, profile, powered)
+        others.append((other, row_of(other, mapping, system, priced)))
+    return side_by_side(row_of(opened, *own), opened, others, counts.first, prompt, profile, plan=plan)
 
 
 def host_profile(host: str, measure_host: bool) -> HostSpec:

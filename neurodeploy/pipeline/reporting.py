@@ -43,13 +43,16 @@ def report(
     probes: Sequence[str] | None = None,
     host: str = "cpu-generic",
     measure_host: bool = False,
+    beside: Sequence[str | Path] | None = None,
+    compare: bool = False,
     runner: str = "fast",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Write ``out`` (HTML, self-contained) and its JSON and CSV files beside it; returns their paths and the data.
 
     Of a language model: with `text` the accuracy on `max_tokens` of it (default: 2048) is measured too, or taken from
-    `accuracy`, what `eval` returned before; `prompt_tokens` and `tokens` (default: 32) are those of `energy`.
+    `accuracy`, what `eval` returned before; `prompt_tokens`, `tokens` (default: 32), `beside` and `compare` are as
+    of `energy`.
 
     Of a spiking network: a run of `input`, with `steps` and `layout` of `run`. `probes` are the states to draw
     ("POPULATION.VARIABLE"), three neurons each; by default those of the last populations. Rasters and states show the
@@ -59,21 +62,32 @@ def report(
 
     out = Path(out)
     opened, data, own = suited(bundle, text, input, {
-        TEXT: {"max_tokens": max_tokens, "prompt_tokens": prompt_tokens, "tokens": tokens, "accuracy": accuracy},
+        TEXT: {
+            "max_tokens": max_tokens, "prompt_tokens": prompt_tokens, "tokens": tokens, "accuracy": accuracy,
+            "beside": beside or None, "compare": compare or None,
+        },
         STREAM: {"steps": steps, "layout": layout, "probes": probes or None},
     }, optional=True)  # fmt: skip
+    others, plan = own.pop("beside", ()), own.pop("compare", False)
     check_place(out, "report.html", parents=True)
     profile = pricing.host_profile(host, measure_host)
-    placed = read_mapping(opened) if opened.is_mapped else None
+    placed = read_mapping(opened) if opened.is_mapped or others or plan else None
     seen: Callable[..., tuple[pricing.Counts, dict[str, Any]]] = _stream if opened.program.streamed else _text
     counts, compared = seen(opened, data, runner, progress, **own)
     program, last = opened.program, list(counts.phases.values())[-1]
     measured = metrics(program, last, exact=program.streamed)
     counted = counts_of(opened, counts.first)
+    mapped = _mapped(opened, placed, counts, profile)
+    rows = None
+    if placed is not None and (others or plan):
+        rows = pricing.variants(
+            opened, text, runner, counts, (*placed, mapped["energy"]), profile, "used", others, plan=plan
+        )
     found = {
         "model": _about(opened),
         "run": {**counts.told, "runner": runner, "notes": [*counts.questions, *counts.told["notes"]]},
-        **_mapped(opened, placed, counts, profile),
+        **mapped,
+        "variants": rows,
         **counted,
         **compared,
         "experts": _experts(opened, counted["populations"]),

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.bundle import open_bundle
+from neurodeploy.conversion.presets import ON_CHIP
 from neurodeploy.pipeline.checking import verify
 from neurodeploy.pipeline.converting import convert
 from neurodeploy.pipeline.evaluating import eval
@@ -13,7 +14,7 @@ from neurodeploy.pipeline.generating import generate
 from neurodeploy.pipeline.mapping import explain, map
 from neurodeploy.pipeline.pricing import energy
 from neurodeploy.pipeline.reporting import report
-from neurodeploy.pipeline.session import Progress, load_mapping
+from neurodeploy.pipeline.session import Progress
 
 PROMPT = "ROMEO. "
 
@@ -22,7 +23,9 @@ def demo(
     out: str | Path = "out", *, system: str = "oheo-gulch", seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:
     """Convert, map, verify, evaluate, generate, price and report the embedded model, its projections on the chip; and all
-    but the report once more with its blocks there ("block"). "compared" sets the two side by side. Files go to `out`.
+    but the report once more with its blocks there ("block") and with everything there ("all"). "compared" sets the three
+    beside the host alone, "same_text" says of the others whether they continue the prompt as the first does. Files go to
+    `out`.
     """
     from neurodeploy import embedded
     from neurodeploy.frontends.packaged import DEMO
@@ -42,31 +45,19 @@ def demo(
             "energy": energy(bundle, text=heldout),
         }
 
-    bundle, block = folder / "demo.nd", folder / "demo-block.nd"
-    found = chain(bundle)
-    found["report"] = report(bundle, folder / "demo.html", text=heldout, accuracy=found["eval"], progress=progress)[
-        "paths"
-    ]
-    found["block"] = chain(block, on_chip="block")
-    found["compared"] = {
-        "projections": _row(bundle, found), "block": _row(block, found["block"])
-    }  # fmt: skip
-    return found
-
-
-def _row(bundle: Path, found: dict[str, Any]) -> dict[str, Any]:
-    """What a choice of what is on the chip costs a token that is generated, and what it does to the model."""
-    from partitioner.classify import crossings
-
-    opened = open_bundle(bundle)
-    phase, accuracy = found["energy"]["generate"], found["eval"]
+    bundles = {name: folder / f"demo{'' if name == ON_CHIP[0] else f'-{name}'}.nd" for name in ON_CHIP}
+    parts = {name: chain(bundles[name], on_chip=name) for name in ON_CHIP}
+    first, *others = ON_CHIP
+    made = report(
+        bundles[first], folder / "demo.html", text=heldout, accuracy=parts[first]["eval"],
+        beside=[bundles[name] for name in others], progress=progress,
+    )  # fmt: skip
+    said = parts[first]["generate"]["tokens"]
     return {
-        "host": sorted({op.op for op in opened.program.operations}),
-        "crossings": crossings(opened.program, load_mapping(opened)[0].assignments),
-        "cores": found["map"]["cores_used"],
-        "joules_chip": phase["joules_per_token"]["chip"]["nominal"],
-        "joules_wall": phase["joules_per_token"]["wall"]["nominal"],
-        "seconds": phase["seconds_per_token"]["nominal"],
-        "bits_per_byte_change": accuracy["bits_per_byte_change"],
-        "top1_agreement": accuracy["top1_agreement"],
+        **parts[first],
+        **{name: parts[name] for name in others},
+        "report": made["paths"],
+        "compared": made["data"]["variants"],
+        "same_text": {name: parts[name]["generate"]["tokens"] == said for name in others},
+        "host": {name: sorted({op.op for op in open_bundle(bundles[name]).program.operations}) for name in ON_CHIP},
     }

@@ -18,6 +18,8 @@ from neurodeploy.reporting.units import Band, Data
 ITEMISED_TOLERANCE = 0.005
 #: The boundary that headlines use: the chips and all of their static power, and nothing that is not a chip.
 HEADLINE_BOUNDARY = "chip"
+#: Those that a table with one row a model shows: of the chips, and with the host and the supply.
+BOUNDARY_OF_TABLES = ("chip", "wall")
 #: The verdicts of `map --json`.
 FITS, PARTLY, NOT_FIT = "fits", "partly", "does not fit"
 #: The phases of an account by name, those that headlines speak of first.

@@ -23,12 +23,14 @@ from neurodeploy.reporting.sections.ops import ops
 from neurodeploy.reporting.sections.quality import quality
 from neurodeploy.reporting.sections.rasters import rasters, states
 from neurodeploy.reporting.sections.traffic import traffic
+from neurodeploy.reporting.sections.variants import variants
 
 #: key of the data, anchor on the page, title, maker
 _PARTS: tuple[tuple[str, str, str, Callable[[Any], Body | None]], ...] = (
     ("map", "map", "Chip map", chips),
     ("map", "quality", "Mapping quality", quality),
     ("energy", "energy", "Energy", energy),
+    ("variants", "variants", "What is on the chip, side by side", variants),
     ("populations", "counts", "Counts", counts),
     ("rasters", "raster", "Activity in time", rasters),
     ("traces", "states", "States", states),

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.accounting.report_json import BOUNDARY_TEXT
-from neurodeploy.reporting import derive, units
+from neurodeploy.reporting import derive, side_by_side, units
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
@@ -99,6 +99,8 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
     count = [len(lines) for lines in notes.values()]
     said = f"{count[0]} assumptions and {count[1]} omissions stand beside these figures: see --json or report"
     say(console, f"modelled, not measured; {said}", "dim")
+    if found.get("variants"):
+        print_variants(found["variants"], console)
 
 
 def print_explain(found: Sequence[Any], console: Console) -> None:
@@ -134,20 +136,22 @@ def print_demo(found: Mapping[str, Any], console: Console) -> None:
     say(console, found["generate"]["prompt"] + found["generate"]["text"])
     console.rule("report", align="left", style="dim")
     print_paths(found["report"], console)
-    console.rule("with --on-chip block", align="left", style="dim")
-    say(console, found["block"]["generate"]["prompt"] + found["block"]["generate"]["text"])
-    rows = [
-        [
-            name, f"{row['crossings']:.4g}", units.count(row["cores"]), units.si(row["joules_chip"], "J"),
-            units.si(row["joules_wall"], "J"), units.si(row["seconds"], "s"),
-            f"{row['bits_per_byte_change']:+.3%}", units.percent(row["top1_agreement"]),
-        ]
-        for name, row in found["compared"].items()
-    ]  # fmt: skip
-    columns = ["Crossings a token>", "Cores>", "Chip>", "Wall>", "Time>", "Bits a byte>", "Same token>"]
-    show_table(console, ["On the chip", *columns], rows)
-    for name, row in found["compared"].items():
-        say(console, f"the host computes with {name}: {', '.join(row['host'])}", "dim")
+    last = found["compared"][-1]["on_chip"]
+    console.rule(f"with --on-chip {last}", align="left", style="dim")
+    wrote = found[last]["generate"]
+    say(console, wrote["prompt"] + wrote["text"])
+    others = [name for name, same in found["same_text"].items() if not same]
+    say(console, f"other text with {', '.join(others)}" if others else "the same text whatever is on the chip", "bold")
+    print_variants(found["compared"], console)
+    for name, ops in found["host"].items():
+        say(console, f"the host computes with {name}: {', '.join(ops)}", "dim")
+
+
+def print_variants(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
+    """What of a model is on the chip, side by side."""
+    show_table(console, side_by_side.HEADS, [side_by_side.cells(row, rows) for row in rows])
+    say(console, side_by_side.MEANING, "dim")
+    listed(console, side_by_side.remarks(rows), "dim", "")
 
 
 #: Who prints what a verb returns.

@@ -32,10 +32,10 @@ def details(phase: Data, name: str, colours: dict[str, str]) -> list[Child]:
     return parts
 
 
-def band_text(band: Band, share: str = "") -> Html:
+def band_text(band: Band, share: str = "", unit: str = "J") -> Html:
     """The nominal value, and under it the band and the share."""
-    nominal = el("b", units.si(band["nominal"], "J"))
-    return join([nominal, el("span", units.span(band, "J"), f", {share}" if share else None)], " ")
+    nominal = el("b", units.si(band["nominal"], unit))
+    return join([nominal, el("span", units.span(band, unit), f", {share}" if share else None)], " ")
 
 
 def _by_component(phase: Data, colours: dict[str, str]) -> Html:
