@@ -14,6 +14,7 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
+from partitioner.bound.cores import lower_bound
 from partitioner.cost.budget import Limits, core_limits
 from partitioner.cost.population import View, views_of
 from partitioner.cut.rules import Rule
@@ -60,6 +61,16 @@ class Job:
         for view in views_of(self.program, self.system.chip, self.options.weight_bits, hosted=self.hosted).values():
             groups.setdefault(view.group, []).append(view.roomy(self.least))
         return {view.name: view for members in groups.values() for view in members}
+
+    @cached_property
+    def bound(self) -> tuple[int, str]:
+        """The cores that any mapping of these populations takes at least, and the resource that asks for them."""
+        return lower_bound(self.views.values(), self.system.chip)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether no mapping can fit the chips that may be used."""
+        return self.bound[0] > self.available * self.system.chip.cores
 
     @cached_property
     def rules(self) -> dict[str, Rule]:

@@ -24,7 +24,6 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
-from partitioner.bound.cores import lower_bound
 from partitioner.classify import PINNED, assign
 from partitioner.job import Job, job_of
 from partitioner.nets.streams import streams_of
@@ -90,7 +89,7 @@ def map_model(
 
 def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[SystemSpec] = ()) -> Mapping:
     chip, options = job.system.chip, job.options
-    bound, asks = lower_bound(job.views.values(), chip)
+    bound, asks = job.bound
     binding = plan.stopped.most_common(1)[0][0] if plan.stopped else asks
     if places.chips > job.available:
         raise too_small(job, places, binding, alternatives, lambda asked: place(asked, best_plan(asked)).chips)

@@ -40,6 +40,7 @@ class Options:
     seed : of every random choice.
     time_limit : seconds for the search; the best mapping so far is kept. None: the search ends by itself.
     place : False leaves cores and chips in the order they were filled (the null model "sequential").
+    search : False takes the first plan, neurons in the given order: a little larger, and at once.
     pins : by name of an island, population or group.
     affinity : of the experts on a text: those that follow one another share a chip where that costs none.
     """
@@ -53,6 +54,7 @@ class Options:
     seed: int = 0
     time_limit: float | None = None
     place: bool = True
+    search: bool = True
     pins: Mapping[str, Pin] = field(default_factory=dict)
     affinity: Affinity | None = None
 

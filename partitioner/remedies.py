@@ -23,7 +23,7 @@ def too_small(
     bits, found = max(view.stored_bits for view in job.views.values()), []
 
     def needed(weight_bits: int | None, max_rows: int | None) -> int:
-        asked = replace(options, weight_bits=weight_bits, max_rows=max_rows, place=False, spread=False)
+        asked = replace(options, weight_bits=weight_bits, max_rows=max_rows, place=False, spread=False, search=False)
         return chips(replace(job, options=asked))
 
     larger = [s for s in alternatives if s.chip.name == chip.name and s.chips >= places.chips]

@@ -246,9 +246,10 @@ def steps_of(segment: Segment, mapping: Placement) -> int:
 def _covered(streams: Streams, at: Mapping[str, Sequence[int]]) -> None:
     """Every row of a shard with a part of the columns has one reducer."""
     for name, numbers in at.items():
-        adders = sorted(streams.pieces[i].rows for i in numbers if streams.pieces[i].kind == "reducer")
+        adders = [streams.pieces[i].rows for i in numbers if streams.pieces[i].kind == "reducer"]
+        rows = np.array(adders, np.int64).reshape(-1, 2).T
         for low, high in {streams.pieces[i].rows for i in numbers if not streams.home(streams.pieces[i])}:
-            if sum(max(0, min(high, last) - max(low, first)) for first, last in adders) != high - low:
+            if np.maximum(0, np.minimum(high, rows[1]) - np.maximum(low, rows[0])).sum() != high - low:
                 problem = f"rows {(low, high)} have split columns and not one reducer each"
                 raise InternalError("ND9031", name, problem)
 

@@ -66,7 +66,12 @@ def fit(
         list[int] | None, typer.Option(help="Width of a weight, 1 to 8; repeatable (default: 8, 4, 2).")
     ] = None,
     chips: Annotated[int | None, typer.Option(help="Use at most so many chips.")] = None,
-    context: Annotated[int | None, typer.Option(help="Tokens before the one that is priced (default: 1024).")] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            help="Tokens before the one that is priced (default: 1024); what a layer remembers at most (2048)."
+        ),
+    ] = None,
     activity: Annotated[float | None, typer.Option(help="Fraction of activations that are not zero.")] = None,
     host: given.Host = "cpu-generic",
     memory_kib: Annotated[
@@ -76,6 +81,7 @@ def fit(
     dt: given.Dt = None,
     generic: Annotated[bool, typer.Option("--generic", help="Take an unknown family for Llama's.")] = False,
     on_chip: given.OnChip = None,
+    kv_bits: given.KvBits = None,
     as_json: given.Json = False,
 ) -> None:
     """Would it fit, on which system, at what price: from a configuration alone, no weights. Exit 3 where it does not."""

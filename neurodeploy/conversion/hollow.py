@@ -2,7 +2,8 @@
 
 `lower_hollow` runs the pass of `conversion.lowering` itself, so that a plan has the populations that conversion would make.
 What nobody knows without weights stands for what is usual: units that are no powers of two, ranges of one, gains of one. A
-parameter that may differ from neuron to neuron counts as one that does. Equal layers stay one (`Program.copies`).
+parameter that may differ from neuron to neuron counts as one that does. Equal layers stay one (`Program.copies`), and so do
+the experts of a layer: what gathers their values reads the first, and for each other an input that nobody feeds.
 """
 
 from __future__ import annotations
@@ -24,8 +25,6 @@ from neurodeploy.neurons.registry import get_model, payload_bits
 from neurodeploy.ops import OPERATIONS, lookup
 from neurodeploy.ops.host.lowering import Measured, Remembered
 
-#: Which experts a token meets is left to the host.
-ROUTES = "moe_route"
 #: Units of payloads of 16 bits, and of outputs of 24, whose largest value is about one.
 CODE, OUT = Dyadic(3, -16), Dyadic(3, -24)
 
@@ -35,10 +34,11 @@ class Ones:
 
     def __init__(self, program: Program) -> None:
         self.shapes: dict[str, tuple[int, ...]] = {}
-        for op in filter(_may_be, program.operations):
+        for op in program.operations:
             known = {**asdict(program.info), "size": program.sizes[op.outputs[0]], **op.attrs}
             for role, name in op.weights.items():
-                self.shapes[name] = tuple(int(str(known[part])) for part in OPERATIONS[op.op].tensors[role])
+                sides = OPERATIONS[op.op].tensors[role]
+                self.shapes[name] = tuple(int(str(known.get(part, 0))) for part in sides)
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.shapes)
@@ -57,15 +57,15 @@ class Ones:
         return ()
 
 
-def lower_hollow(program: Program) -> Program:
-    """Every operation that has a lowering on the chip."""
+def lower_hollow(program: Program, kept: Remembered | None = None) -> Program:
+    """Every operation that has a lowering on the chip; those that go with attention where `kept` says what is remembered."""
     host = tuple(
         replace(step, scale=CODE) if isinstance(step, Encode) else replace(step, scale=OUT) if isinstance(step, Decode)
         else step
         for step in program.host
     )  # fmt: skip
-    measured = {op.path: _one(op, program) for op in program.operations if _may_be(op)}
-    made = lower(replace(program, host=host), Ones(program), measured, Remembered(0, 0))
+    measured = {op.path: _one(op, program) for op in program.operations if _may_be(op, program, kept is not None)}
+    made = lower(replace(program, host=host), Ones(program), measured, kept or Remembered(0, 0))
     if "lowered" not in made.conversion:
         return made
     populations = {
@@ -73,13 +73,41 @@ def lower_hollow(program: Program) -> Program:
         for name, p in made.network.populations.items()
     }
     network = replace(made.network, populations=populations)
-    return replace(made, network=network, copies={**program.copies, **_copies(program, made)})
+    copies = {**program.copies, **_copies(program, made)}
+    return _gathering(replace(made, network=network, copies=copies), program)
 
 
-def _may_be(op: HostOp) -> bool:
-    """Whether it has a lowering that needs no others to stand for it: of a layer's experts a plan has one."""
+def _may_be(op: HostOp, program: Program, attends: bool) -> bool:
+    """Whether conversion could lower it: an operation of these sizes. What a plan draws once for all experts has the sizes
+    of one."""
     own = lookup(op)
-    return own.lowering is not None and not own.attends and not own.experts(op) and op.op != ROUTES
+    if own.lowering is None or (own.attends and not attends):
+        return False
+    once = program.copies and own.experts(op)
+    ends = ([program.sizes[name] for name in names] for names in (op.inputs, op.outputs))
+    return bool(once) or own.fits(op.attrs, *ends)
+
+
+def _gathering(made: Program, program: Program) -> Program:
+    """With an input for each expert that a plan does not draw, wherever values of all experts are gathered."""
+    populations, projections = dict(made.network.populations), list(made.network.projections)
+    copies = dict(made.copies)
+    lowered = {str(row["path"]) for row in cast(Sequence[Mapping[str, Any]], made.conversion["lowered"])}
+    gathered = {
+        name for op in program.operations if op.path in lowered for name in lookup(op).experts(op) if name in op.inputs
+    }
+    makers = {step.population for step in program.host if isinstance(step, Decode) and gathered & set(step.values)}
+    for p in made.network.projections:
+        stands = copies.get(p.source)
+        if p.source not in makers or stands is None or populations[p.target].expert is not None:
+            continue
+        first = populations[p.source]
+        for expert in range(1, stands.experts):
+            other = Population(f"{p.source}.{expert}", first.shape, INPUT, {"bits": payload_bits(first)})
+            populations[other.name], copies[other.name] = other, stands
+            projections.append(replace(p, name=f"{p.name}.{expert}", source=other.name))
+    network = replace(made.network, populations=populations, projections=tuple(projections))
+    return replace(made, network=network, copies=copies)
 
 
 def _one(op: HostOp, program: Program) -> Measured:
@@ -114,6 +142,16 @@ def _copies(program: Program, made: Program) -> dict[str, Any]:
     return {name: copies for name, copies in found.items() if name not in program.copies}
 
 
+def lowered_operations(program: Program) -> list[HostOp]:
+    """What conversion has put on the chip, as the host would have it, without tensors."""
+    found = []
+    for row in cast(Sequence[Mapping[str, Any]], program.conversion.get("lowered", ())):
+        ends = tuple(row["inputs"]), tuple(row["outputs"])
+        attrs = {key: tuple(value) if isinstance(value, list) else value for key, value in row["attrs"].items()}
+        found.append(HostOp(row["path"], row["op"], *ends, attrs, {}, row["layer"]))
+    return found
+
+
 def raised(program: Program) -> Program:
     """A program whose blocks are on the chip as if the host had them: for plans, never to be run.
 
@@ -121,12 +159,7 @@ def raised(program: Program) -> Program:
     """
     if "lowered" not in program.conversion:
         return program
-    network, told = program.network, cast(Sequence[Mapping[str, Any]], program.conversion["lowered"])
-    ops = {op.path: op for op in program.operations}
-    for row in told:
-        ends = tuple(row["inputs"]), tuple(row["outputs"])
-        attrs = {key: tuple(value) if isinstance(value, list) else value for key, value in row["attrs"].items()}
-        ops[row["path"]] = HostOp(row["path"], row["op"], *ends, attrs, {}, row["layer"])
+    network, ops = program.network, {op.path: op for op in (*program.operations, *lowered_operations(program))}
     host = list[HostStep]()
     populations = dict[str, Population]()
     for kind, name, *values in cast(Sequence[Sequence[str]], program.conversion["host"]):

@@ -29,12 +29,12 @@ import numpy as np
 from neurodeploy.conversion import record
 from neurodeploy.conversion.choice import EVERY, choice_of, chosen
 from neurodeploy.conversion.units import ratio_of, units_of
+from neurodeploy.flow.remembered import memory_of
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints, multiply_shift
 from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
-from neurodeploy.neurons.graded_attention import FULL
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.lowering import Floats, Made, Measured, Remembered, Signal, ToLower, Unit
@@ -287,10 +287,6 @@ class _Lowering:
 
     def _info(self) -> ModelInfo:
         """Of a model that remembers fewer positions than it could see: no text is longer."""
-        most = [
-            int(np.max(p.params["slots"]))
-            for p in self.populations.values()
-            if p.model == "graded_attention" and np.max(p.params["kind"]) == FULL
-        ]
+        kept = [memory_of(population) for population in self.populations.values()]
         info = self.given.info
-        return replace(info, max_positions=min([info.max_positions, *most]))
+        return replace(info, max_positions=min([info.max_positions, *(memory.rows for memory in kept if memory.all)]))

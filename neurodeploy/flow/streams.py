@@ -14,7 +14,7 @@ neighbouring axons that have one origin and are read by the same tiles counts as
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -104,12 +104,15 @@ class Streams:
             f"{name}: one in {step} of its axons stands for all in the traffic" for name, step in self._every.items()
         )
 
-    def events(self) -> Iterator[Stream]:
+    def events(self, only: Container[str] | None = None) -> Iterator[Stream]:
+        """Of all projections, or of those that are named."""
         for name, blocks in self._blocks.items():
             start = 0
             for p in self.network.into(name):
                 width = self.network.populations[p.source].size
                 first, start = start, start + width
+                if only is not None and p.name not in only:
+                    continue
                 fired = self._fired(p.source, p.source_port, name)
                 if fired is not None and fired.any():
                     # Where the tiles have their columns cut, within the projection.

@@ -96,7 +96,7 @@ def memory(params: Arrays) -> Memory:
     """Of the keys, and of the values; a score's weight is a value of its row."""
     names = ("heads", "slots", "kv_heads", "head_dim", "kv_bits")
     heads, slots, kv_heads, dim, bits = (int(params[name].item()) for name in names)
-    return Memory(slots, kv_heads * dim, bits, heads // kv_heads, heads)
+    return Memory(slots, kv_heads * dim, bits, heads // kv_heads, heads, int(params["kind"].item()) == FULL)
 
 
 def coded(on: Integers, params: Arrays, inputs: Arrays) -> list[Ints]:

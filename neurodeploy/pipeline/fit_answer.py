@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy.errors import NeurodeployError
+from neurodeploy.errors import NeurodeployError, some
+from neurodeploy.flow.remembered import memory_bytes
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
+from neurodeploy.ops.host.lowering import Remembered
 from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.fit_reading import Asked
 from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
@@ -44,6 +47,17 @@ def model_json(program: Program) -> dict[str, Any]:
         ],
         "left_out": list(facts_of(program).left_out),
     }  # fmt: skip
+
+
+def on_chip(program: Program, kept: Remembered | None) -> dict[str, Any] | None:
+    """What of a language model is on the chip, and what attention remembers there: positions of a layer that sees all, bits
+    of a key or value, bytes of all layers."""
+    if program.streamed:
+        return None
+    if kept is None:
+        return {"what": "block" if "lowered" in program.conversion else "projections"}
+    held = [(p, program.copies.get(p.name, ALONE).count) for p in program.network.populations.values()]
+    return {"what": "all", **kept._asdict(), "bytes": sum(count * memory_bytes(p) for p, count in held)}
 
 
 def notes(program: Program) -> list[str]:
@@ -125,7 +139,7 @@ def offered(entry: Row) -> str:
     """The chips that a row may use: all of the system, or those that were asked for, with both numbers."""
     available, whole = entry["chips_available"], entry["system_chips"]
     return (
-        f"{whole} chips of {entry['system']}"
+        f"{some(whole, 'chip')} of {entry['system']}"
         if available == whole
         else f"{available} asked for, of {whole} of {entry['system']}"
     )
@@ -134,13 +148,13 @@ def offered(entry: Row) -> str:
 def of_chips(entry: Row, used: int) -> str:
     """Chips that are used, of those that may be: where fewer were asked for than there are, both numbers."""
     available, whole = entry["chips_available"], entry["system_chips"]
-    return f"{used} of {available} chips" + (f" asked for (it has {whole})" if available < whole else "")
+    return f"{used} of {some(available, 'chip')}" + (f" asked for (it has {whole})" if available < whole else "")
 
 
 def _need(entry: Row) -> str:
     """Chips of the whole model, and without its head where it has one."""
     apart = f" ({entry['chips_without_head']} without the head)" if entry["head_cores"] else ""
-    return f"{entry['chips']} chips{apart}"
+    return f"{some(entry['chips'], 'chip')}{apart}"
 
 
 def add_problems(rows: Sequence[Row]) -> None:
@@ -161,7 +175,7 @@ def add_problems(rows: Sequence[Row]) -> None:
         entry["problem"] = {
             "layer": entry["widest"],
             "resource": entry["binding_resource"],
-            "need": f"{_need(entry)}, {entry['cores']} cores",
+            "need": f"{_need(entry)}, {some(entry['cores'], 'core')}",
             "limit": offered(entry),
             "remedy": _remedy(entry, rows),
         }
@@ -172,13 +186,13 @@ def _remedy(entry: Row, rows: Sequence[Row]) -> str:
 
     same = [r for r in rows if r["system"] == entry["system"] and r["memory_kib"] == entry["memory_kib"]]
     narrower = [r for r in same if r["bits"] < entry["bits"] and r["chips"] is not None]
-    found = [f"{r['bits']}-bit weights fit ({r['chips_used']} chips)" for r in narrower if r["fits"]][:1]
+    found = [f"{r['bits']}-bit weights fit ({some(r['chips_used'], 'chip')})" for r in narrower if r["fits"]][:1]
     larger = [s for s in SYSTEMS.values() if s.chip.name == entry["chip"] and s.chips >= entry["chips_used"]]
     if entry["chips_used"] <= entry["system_chips"]:
-        found.append(f"allow {entry['chips_used']} chips of {entry['system']}")
+        found.append(f"allow {some(entry['chips_used'], 'chip')} of {entry['system']}")
     elif larger:
         best = min(larger, key=lambda s: s.chips)
-        found.append(f"{best.name} ({best.chips} chips) holds it")
+        found.append(f"{best.name} ({some(best.chips, 'chip')}) holds it")
     else:
         boards = -(-entry["chips_used"] // entry["system_chips"])
         found.append(f"it would take {boards} of {entry['system']}")
@@ -214,11 +228,13 @@ def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: R
         over = f"{100 * (cores / bound - 1):.1f} % above the least possible {bound}" if bound else "no bound"
         head = {
             "chip": ", head included",
-            "host": f", head on the host ({found['head_cores']} cores more, {found['chips']} chips with it)",
+            "host": f", head on the host ({some(found['head_cores'], 'core')} more, {some(found['chips'], 'chip')} with it)",
             None: f"; {found['binding_resource']} binds",
         }
         chips = of_chips(found, found["chips_used"])
-        said = f"{name} fits on {found['system']}: {chips} at {found['bits']} bits, {cores} cores, {over}"
+        said = (
+            f"{name} fits on {found['system']}: {chips} at {some(found['bits'], 'bit')}, {some(cores, 'core')}, {over}"
+        )
         said += head[found["head"]]
         wider = [r for r in rows if r["system"] == found["system"] and r["bits"] > found["bits"]]
         refused = [f"{r['chips_used']} at {r['bits']}" for r in wider if r["chips"] is not None]

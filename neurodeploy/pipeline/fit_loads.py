@@ -13,12 +13,13 @@ from neurodeploy.accounting.outlines import ClassLoad
 from neurodeploy.accounting.program import SegmentWork, works_of
 from neurodeploy.flow.border import BorderLoads
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
-from neurodeploy.synapses.hollow import layers_of
+from neurodeploy.synapses.hollow import feeds, layers_of
 
 if TYPE_CHECKING:
     from partitioner.fit.chips import Layout
@@ -72,23 +73,20 @@ def works_of_unit(
     counts = ActivityCounts.zero()
     counts.tokens = TOKENS
     placed, own = {view.name for view in unit.views}, alone_program(program, {view.name for view in unit.views})
-    linear = {p.name for p in layers_of(program)}
-    found = {}
+    linear, found = {p.name for p in layers_of(program)}, {}
+
+    def times(network: Network, name: str) -> int:
+        """Messages of a neuron for `TOKENS` tokens that the unit sees; of an expert beside it only its share of them."""
+        share = program.copies.get(name, ALONE).share / unit.share
+        return round(min(1, share) * (events if feeds(network, name, linear) else TOKENS))
+
     for segment in own.segments:
         inside = segment.network
-        fired = {
-            name: {"s": np.full(p.size, events if _feeds(inside, name, linear) else TOKENS, np.int64)}
-            for name, p in inside.populations.items()
-        }
+        fired = {name: {"s": np.full(p.size, times(inside, name), np.int64)} for name, p in inside.populations.items()}
         counts.segments[segment.name] = RunActivity(TOKENS, 1, fired, {}, {})
         found[segment.name] = [name for name in inside.populations if name in placed and name not in segment.reads]
     works = works_of(own, counted(own, counts), unit.mapping, alone, "calls")
     return [(work, found[work.name]) for work in works]
-
-
-def _feeds(network: Network, name: str, linear: Collection[str]) -> bool:
-    """Whether it is the input of a linear layer, or comes from the host."""
-    return network.populations[name].model == INPUT or any(p.target in linear for p in network.out_of(name))
 
 
 def alone_program(program: Program, placed: Collection[str]) -> Program:
@@ -104,7 +102,8 @@ def alone_program(program: Program, placed: Collection[str]) -> Program:
     repeated = any(name in program.copies for name in placed)
     once = {name for name in populations if repeated and name not in program.copies}  # what the first layer reads
     host = tuple(s for s in program.host if isinstance(s, HostOp) or s.population in populations.keys() - once)
-    outputs = tuple(name for name in network.outputs if name in placed) or tuple(placed)
+    later = {p.source for p in network.projections if p.source in placed and p.target not in placed}
+    outputs = tuple(name for name in network.outputs if name in placed) or tuple(later) or tuple(placed)
     return replace(
         program, network=replace(network, populations=populations, projections=projections, outputs=outputs), host=host
     )

@@ -10,7 +10,9 @@ from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import exactly, of
 from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import EnergyLedger
+from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.accounting.outlines import Assumed, OnHost, host_load, outline_loads
+from neurodeploy.errors import some
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
@@ -51,16 +53,24 @@ def everything(program: Program) -> list[OnHost]:
     return found
 
 
-def price(
+def loads_of(
     program: Program, units: Sequence[Unit], layout: Layout | None, gone: Sequence[OnHost], system: SystemSpec,
-    host: HostSpec, assumed: Assumed,
-) -> tuple[EnergyLedger, EnergyLedger]:  # fmt: skip
-    """Ledgers of prefill and of generation; without `layout` the host does everything."""
+    assumed: Assumed,
+) -> RunLoads:  # fmt: skip
+    """Of a token of a plan; without `layout` the host does everything."""
     classes = loads_of_units(program, units, layout, system, assumed.activity) if layout is not None else []
     prompt, token = host_load(program, gone, assumed.prompt)
     chips, cores = layout.chips if layout is not None else 0, sum(unit.all_cores for unit in units)
     ends = ends_of(program, units) if layout is not None else 0.0
-    loads = outline_loads(classes, token, prompt, system, assumed, chips=chips, cores=cores, ends=ends)
+    return outline_loads(classes, token, prompt, system, assumed, chips=chips, cores=cores, ends=ends)
+
+
+def price(
+    program: Program, units: Sequence[Unit], layout: Layout | None, gone: Sequence[OnHost], system: SystemSpec,
+    host: HostSpec, assumed: Assumed,
+) -> tuple[EnergyLedger, EnergyLedger]:  # fmt: skip
+    """Ledgers of prefill and of generation."""
+    loads = loads_of(program, units, layout, gone, system, assumed)
     return account(loads, system, host, "prefill"), account(loads, system, host, "generate")
 
 
@@ -78,8 +88,9 @@ class Pricing:
         """Prefill and generation of a plan."""
         if self.given is None:
             return {}
-        made = price(at_width(self.program, bits), units, where, gone, system, self.asked.host, self.given)
-        return {ledger.phase: summary(ledger) for ledger in made}
+        loads = loads_of(at_width(self.program, bits), units, where, gone, system, self.given)
+        made = (account(loads, system, self.asked.host, phase) for phase in loads.phases)
+        return {ledger.phase: {**summary(ledger), "crossings_per_token": 2 * loads.exchanges} for ledger in made}
 
     def of_row(self, made: Fit, entry: Row, where: Layout) -> Row:
         """What the plan of a row costs where it stands so."""
@@ -232,7 +243,7 @@ def _said(found: Row) -> str:
     ratio = found["beside_host_alone"]
     cheaper = "" if ratio["energy"] <= 1 else ", though the host alone takes less"
     return (
-        f"fallback at {found['bits']} bits: {gone} to the host {found['host']}, the rest on {found['chips']} chips: "
+        f"fallback at {found['bits']} bits: {gone} to the host {found['host']}, the rest on {some(found['chips'], 'chip')}: "
         f"{seconds:.3g} s and {joules:.3g} J a generated token at the wall, "
         f"{beside(ratio['energy'], ratio['time'], 'the host alone')} ({host_seconds:.3g} s, {host_joules:.3g} J); of what "
         f"leaves room, the set with the least {found['optimised']} leaves{cheaper}; streaming those weights in would take "

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
 from neurodeploy.bundle import open_bundle
 from neurodeploy.conversion.hollow import lower_hollow, raised
+from neurodeploy.conversion.presets import KV_BITS, ON_CHIP, Preset, get_preset
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.frontends.outlines.draw import DENSE, EXPERTS
@@ -20,12 +22,11 @@ from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Encode, HostStep
 from neurodeploy.ops import experts_of
+from neurodeploy.ops.host.lowering import Remembered
 from neurodeploy.pipeline.spiking_file import is_spiking_file
 from neurodeploy.synapses.hollow import Facts, facts_of
 
 HEADS = ("auto", "chip", "host")
-#: What of a language model may be on the chip (`conversion.presets.ON_CHIP`).
-ON_CHIP = ("projections", "block")
 #: Largest context, in tokens.
 LONGEST = 1 << 20
 
@@ -43,6 +44,8 @@ class Asked:
     host: HostSpec
     activity: float | None
     context: int | None
+    on_chip: str | None
+    kv_bits: int | None
 
     def available(self, system: SystemSpec) -> int:
         return system.chips if self.chips is None else min(self.chips, system.chips)
@@ -50,7 +53,7 @@ class Asked:
 
 def checked(
     system: str | None, bits: Sequence[int], chips: int | None, context: int | None, activity: float | None, host: str,
-    memory: Sequence[int], head: str, on_chip: str | None = None,
+    memory: Sequence[int], head: str, on_chip: str | None = None, kv_bits: int | None = None,
 ) -> Asked:  # fmt: skip
     """The options as they are used; ND2045 for one out of range, ND4001, ND4003 for no such system or host."""
     from targets.hosts import get_host
@@ -67,43 +70,60 @@ def checked(
     need(activity is None or 0 < activity <= 1, "activity", activity, "a fraction above 0 and at most 1")
     need(head in HEADS, "head", head, f"one of {', '.join(HEADS)}")
     need(on_chip is None or on_chip in ON_CHIP, "on_chip", on_chip, f"one of {', '.join(ON_CHIP)}")
+    need(kv_bits is None or kv_bits in KV_BITS, "kv_bits", kv_bits, f"one of {', '.join(map(str, KV_BITS))}")
     profile = get_host(host)
     systems = tuple(SYSTEMS.values()) if system is None else (get_system(system),)
     if system is not None and chips is not None:
         need(chips <= systems[0].chips, "chips", chips, f"at most the {systems[0].chips} of {systems[0].name}")
     wanted = tuple(sorted(set(bits), reverse=True))
     sizes: tuple[int | None, ...] = (None, *sorted(set(memory), reverse=True))
-    return Asked(systems, system is not None, wanted, sizes, chips, head, profile, activity, context)
+    return Asked(systems, system is not None, wanted, sizes, chips, head, profile, activity, context, on_chip, kv_bits)
 
 
-def read_model(model: str | Path, dt: float | None, generic: bool, on_chip: str | None = None) -> Program:
-    """Of a .nir or .net as `convert` reads it with its usual options. Raises what the reader of that kind of file raises.
+def read_model(model: str | Path, dt: float | None, generic: bool, asked: Asked) -> tuple[Program, Remembered | None]:
+    """The program, and what attention remembers where that is on the chip. Of a .nir or .net as `convert` reads it with its
+    usual options. Raises what the reader of that kind of file raises.
 
-    on_chip : of a language model "block" with the operations on the chip that can be, "projections" without; by default as a
-        bundle has it, of all else "projections". ND2046 for a spiking network, where it has no effect.
+    What is on the chip is what was asked for, by default what a bundle has, of all else the projections; so are positions
+    and bits of keys and values. ND2046 for options without effect: of attention where that is on the host, of any of these
+    for a spiking network.
     """
     program, has = _read(model, dt, generic)
-    if program.streamed and on_chip is not None:
+    if program.streamed and asked.on_chip is not None:
         raise UserError(
             "ND2046", "on_chip", "says what of a language model is on the chip, and this is none", "leave it out"
         )
-    return lower_hollow(program) if (on_chip or has) == "block" else program
+    changed = {name: getattr(asked, name) for name in ("on_chip", "context", "kv_bits")}
+    wanted = replace(has, **{name: value for name, value in changed.items() if value is not None})
+    if wanted.on_chip == "all":
+        kept = Remembered(wanted.context, wanted.kv_bits)
+        return lower_hollow(program, kept), kept
+    if asked.kv_bits is not None:
+        problem = f"says nothing where attention is on the host (on_chip = {wanted.on_chip})"
+        raise UserError("ND2046", "kv_bits", problem, "leave it out, or put attention on the chip: on_chip = all")
+    return (lower_hollow(program) if wanted.on_chip == "block" else program), None
 
 
-def _read(model: str | Path, dt: float | None, generic: bool) -> tuple[Program, str]:
-    """A program, of a language model its linear layers alone; and what a bundle has on the chip."""
+def _read(model: str | Path, dt: float | None, generic: bool) -> tuple[Program, Preset]:
+    """A program, of a language model its linear layers alone; and what a bundle has on the chip, as a preset tells it."""
     from neurodeploy.pipeline.reading import NirOptions, read_net_file, read_nir_file
 
-    path = Path(model)
+    path, usual = Path(model), get_preset("default")
     if path.is_dir() and (path / "manifest.json").is_file():
         program = open_bundle(path).program
-        has = "block" if "lowered" in program.conversion else ""
-        return (program, "") if program.streamed else (folded(raised(program)), has)
+        return (program, usual) if program.streamed else (folded(raised(program)), had(program))
     if not is_spiking_file(path):
-        return read_hollow(model, generic=generic), ""
+        return read_hollow(model, generic=generic), usual
     if path.suffix.lower() == ".net":
-        return Program.of(read_net_file(path, dt).network), ""
-    return Program.of(read_nir_file(path, NirOptions(dt, verb="fit")).network), ""
+        return Program.of(read_net_file(path, dt).network), usual
+    return Program.of(read_nir_file(path, NirOptions(dt, verb="fit")).network), usual
+
+
+def had(program: Program) -> Preset:
+    """What is on the chip of a program that was converted."""
+    told = cast(Mapping[str, Any], program.conversion.get("preset", {}))
+    fields = {name: told[name] for name in ("on_chip", "context", "kv_bits") if name in told}
+    return replace(get_preset("default"), **fields)
 
 
 _LAYER, _EXPERT = re.compile(r"layers\.(\d+)\."), re.compile(r"\.experts\.(\d+)\.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurodeploy.conversion.hollow import raised
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.program import Program
@@ -46,6 +48,7 @@ def fit(
     dt: float | None = None,
     generic: bool = False,
     on_chip: str | None = None,
+    kv_bits: int | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Feasibility without weights; the dictionary is what ``fit --json`` prints: "fits", "answer" in a line, and why.
@@ -55,22 +58,23 @@ def fit(
     model : a Hugging Face folder or its config.json, a .gguf, a .nir or .net, a bundle, a hub id or a name of `fit_models`.
     system : the system that is asked about; None tries all.
     bits : widths of weights to try, 1 to 8. chips : use at most so many chips.
-    context : tokens before the one that is priced, and of the prompt (default 1024, or the model's positions).
+    context : tokens before the one that is priced, and of the prompt (default 1024, or the model's positions); with
+        attention on the chip also what a layer remembers at most (default 2048).
     activity : fraction of non-zero activations (default: what is known of the family).
     host : profile of the host. memory_kib : further sizes of a core's synaptic memory to try.
     head : the vocabulary projection on the "chip", the "host", or "auto": on the chips where they hold it too.
     dt : seconds of a time step, for .nir. generic : take an unknown family for Llama's.
-    on_chip : of a language model "projections" or "block", as in `convert`; by default what a bundle has,
-        else "projections".
+    on_chip : of a language model "projections", "block" or "all", as in `convert`; by default what a bundle has,
+        else "projections". kv_bits : of "all", the width of a key or value on the chip, 8 or 16 (default).
 
     Raises
     ------
     UserError ND2045 : an option out of range. ND4001, ND4003 : no such system or host. `ModelError` : of the reader.
     """
-    asked = checked(system, bits, chips, context, activity, host, memory_kib, head, on_chip)
+    asked = checked(system, bits, chips, context, activity, host, memory_kib, head, on_chip, kv_bits)
     if progress:
         progress("fit", 0, 1)
-    program = read_model(model, dt, generic, on_chip)
+    program, kept = read_model(model, dt, generic, asked)
     given = assumed(program, asked)
     prices, rows = Pricing(program, asked, given), list[fit_answer.Row]()
     made: dict[tuple[str, int, int | None, str], Plan] = {}
@@ -92,7 +96,7 @@ def fit(
     for plan, row in zip(plans, rows, strict=True):
         if row is where and not isinstance(plan, NeurodeployError):
             chip_plan = prices.chip_plan(plan, row)
-    fallback = None if best else prices.fallback(own)
+    fallback = None if best else replace(prices, program=raised(program)).fallback(own)
     if progress:
         progress("fit", 1, 1)
     return {
@@ -101,6 +105,7 @@ def fit(
         "fits": best is not None,
         "answer": fit_answer.answer(program, own, best, fallback, asked),
         **fit_answer.model_json(program),
+        "on_chip": fit_answer.on_chip(program, kept),
         "assumed": given and {"activity": given.activity, "activity_source": given.source, "context": given.prompt},
         "host": asked.host.name,
         "plans": [fit_answer.plan_json(plan, *key) for key, plan in made.items()],

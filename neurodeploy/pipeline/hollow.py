@@ -13,17 +13,22 @@ import numpy as np
 from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import digest
 from neurodeploy.bundle.writer import write_hollow
+from neurodeploy.conversion.hollow import lower_hollow, lowered_operations
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.frontends.outlines.draw import EXPERTS
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, PopulationWork, RunActivity
 from neurodeploy.ops import experts_of, lookup
 from neurodeploy.ops.host.linear import island_work
+from neurodeploy.ops.host.lowering import Remembered
 from neurodeploy.ops.host.operation import Load
 from neurodeploy.pipeline.counts import size_of
-from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of
+from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, feeds, layers_of
 from neurodeploy.synapses.written_out import written_out
 
 
@@ -33,12 +38,20 @@ def is_hollow(model: str | Path) -> bool:
     return path.is_file() and path.suffix.lower() == ".json"
 
 
-def convert_hollow(model: str | Path, out: Path, weight_bits: int = 8, **unused: Any) -> dict[str, Any]:
+def convert_hollow(
+    model: str | Path, out: Path, weight_bits: int = 8, on_chip: str | None = None, context: int | None = None,
+    kv_bits: int | None = None, **unused: Any,
+) -> dict[str, Any]:  # fmt: skip
     """Write the bundle of a configuration: every layer in its place, no weight. `unused`: options without effect."""
     path, began = Path(model), time.perf_counter()
-    get_preset("default", weight_bits=weight_bits)
+    asked = get_preset("default", weight_bits=weight_bits, on_chip=on_chip, context=context, kv_bits=kv_bits)
     program = at_width(written_out(read_hollow(model)), weight_bits)
-    preset = {"name": "none: it has no weights", "payload_bits": 16, "weight_bits": weight_bits}
+    if asked.on_chip != "projections":
+        program = lower_hollow(
+            program, Remembered(asked.context, asked.kv_bits) if asked.lowers(attends=True) else None
+        )
+    told = {name: getattr(asked, name) for name in ("weight_bits", "payload_bits", "on_chip", "context", "kv_bits")}
+    preset = {"name": "none: it has no weights", **told}
     calibration = {"text": "none", "tokens": 0}
     account = {"preset": preset, "calibration": calibration, "sites": list[Any]()}
     program = replace(program, conversion={**program.conversion, **account})
@@ -92,21 +105,34 @@ def assumed_counts(
 
 def _counts(program: Program, on_host: Collection[str], tokens: int, calls: list[tuple[int, int]]) -> ActivityCounts:
     """`calls`: tokens of each, and those before it."""
-    experts, chosen = experts_of(program.operations)
+    experts, chosen = experts_of((*program.operations, *lowered_operations(program)))
     activity, found = facts_of(program).activity, ActivityCounts.zero()
-    for population in layers_of(program):
-        rows, columns, layer = population.size, columns_of(program, population), population.layer
-        share = 1.0 if population.expert is None else chosen.get(layer, 1) / experts.get(layer, 1)
-        seen = max(1, round(tokens * share))
-        events = np.full(columns, round(activity * seen), np.int64)
-        done = RunActivity.of_layer(population.name, seen, events, np.full(rows, seen, np.int64))
-        if population.name in on_host:
-            times = min(seen, len(calls))
-            work = island_work(rows, columns, seen)
+    linear = {p.name for p in layers_of(program)}
+
+    def met(population: Population) -> int:
+        """Tokens that it sees; an expert on the chip is asked for all, and gets nothing for the others."""
+        layer, share = population.layer, 1.0
+        if population.expert is not None:
+            share = chosen.get(layer, 1) / experts.get(layer, 1)
+        return max(1, round(tokens * share))
+
+    def messages(network: Network, population: Population) -> Ints:
+        """Of each neuron: the inputs of linear layers are events at this activity, all others send."""
+        seen = met(population)
+        return np.full(population.size, round(activity * seen) if feeds(network, population.name, linear) else seen)
+
+    for segment in program.segments:
+        own = segment.network.populations
+        alive = [p for name, p in own.items() if p.model != INPUT and name not in on_host]
+        fired = {name: {"s": messages(segment.network, p)} for name, p in own.items()}
+        if alive:
+            found.segments[segment.name] = RunActivity(max(map(met, alive)), 1, fired, {}, {})
+        for population in (p for name, p in own.items() if name in on_host and p.model != INPUT):
+            rows, columns, seen = population.size, columns_of(program, population), met(population)
+            done = RunActivity(seen, 1, {population.name: fired[population.name]}, {}, {})
+            times, work = min(seen, len(calls)), island_work(rows, columns, seen)
             again = (times - 1) * (2 * island_work(rows, columns, 1).bytes - island_work(rows, columns, 2).bytes)
             found.host[population.name] = PopulationWork(done, seen, times, work.flops, work.bytes + again)
-        else:
-            found.segments[population.name] = done
     for op in program.operations:
         layer = op.layer
         share = chosen.get(layer, 1) / experts.get(layer, 1) if EXPERTS in op.path else 1.0

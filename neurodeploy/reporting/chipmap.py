@@ -101,7 +101,7 @@ def _caption(section: Data, found: list[int]) -> str:
     cores = section["cores"]
     numbers = [layer for i in found if (layer := cores["layer"][i]) is not None]
     mean = sum(cores["used_fraction"][i] for i in found) / len(found)
-    parts = [f"{units.count(len(found))} core{'s' if len(found) != 1 else ''}"]
+    parts = [units.some(len(found), "core")]
     if numbers:
         parts.append(f"layer{'s' if len(set(numbers)) > 1 else ''} {units.ranges(numbers)}")
     if len(numbers) < len(found):  # what belongs to no layer is told by the first word of its label
@@ -188,7 +188,7 @@ def system_strip(section: Data) -> Html:
     mesh = _grid(sites, min(sites, 32 if sites <= 128 else 64))
     free = sorted(set(range(sites)) - set(used))
     width, height = _size(mesh)
-    label = f"{units.count(len(used))} of {units.count(section['chips_available'])} chips in use"
+    label = f"{units.count(len(used))} of {units.some(section['chips_available'], 'chip')} in use"
     paths = [el("path", class_="u7", d=_squares(mesh, used)), el("path", class_="uf", d=_squares(mesh, free))]
     pixels, box = round(width * (1.2 if sites <= 128 else 0.6)), f"-1 -1 {width + 2} {height + 2}"
     return el("svg", *paths, viewbox=box, width=pixels, class_="system", role="img", aria_label=label)

@@ -72,15 +72,14 @@ def fit_of(section: Mapping[str, Any]) -> str:
 
 def fit_clause(section: Data) -> str:
     used, available = section["chips_used"], section["chips_available"]
-    chips = "chip" if available == 1 else "chips"
     if fit_of(section) == PARTLY:
         left = section["host_islands"]
         host = f"{units.some(left, 'island')} run{'s' if left == 1 else ''} on the host"
-        return f"fits only partly ({host}, the rest on {units.count(used)} of {units.count(available)} {chips})"
+        return f"fits only partly ({host}, the rest on {units.count(used)} of {units.some(available, 'chip')})"
     if section["fits"] and used == available == 1:
         return "fits on one chip"
     if section["fits"]:
-        return f"fits on {units.count(used)} of {units.count(available)} {chips}"
+        return f"fits on {units.count(used)} of {units.some(available, 'chip')}"
     if used > available:
         return f"does not fit: {units.count(used)} chips are needed, {section['system']} has {units.count(available)}"
     broken = len(section["violations"])

@@ -92,7 +92,7 @@ def grid(picture: Data) -> Html | None:
         shapes.append(_box(step_of(load, top), x, y, what))
     for x, y in (end for end in ends if end not in places.values()):
         shapes.append(_box("uf", x, y, f"chip {y * columns + x}: passed, not in use"))
-    label = f"{units.count(len(busy))} chips and the messages between them"
+    label = f"{units.some(len(busy), 'chip')} and the messages between them"
     caption = f"Chips, coloured by their busiest mesh link (most: {units.si(top / per)} messages), and links between "
     caption += f"them (most: {units.si(most / per)})."
     size = (width, height, min(640, 70 * width))

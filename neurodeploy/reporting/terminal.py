@@ -25,13 +25,13 @@ def print_map(found: Mapping[str, Any], console: Console) -> None:
     """Fit, chips and cores against the lower bound, and how full each budget is."""
     used, bound = found["cores_used"], found["cores_lower_bound"]
     over = f", {units.percent(used / bound - 1, 2)} above the least possible {units.count(bound)}" if bound else ""
-    verdict, left = derive.fit_of(found), units.count(found["host_islands"])
-    chips = f"{units.count(found['chips_used'])} of {units.count(found['chips_available'])} chips"
-    said = f"fits partly, {left} islands on the host, {chips}" if verdict == derive.PARTLY else f"{verdict}, {chips}"
+    verdict, left = derive.fit_of(found), units.some(found["host_islands"], "island")
+    chips = f"{units.count(found['chips_used'])} of {units.some(found['chips_available'], 'chip')}"
+    said = f"fits partly, {left} on the host, {chips}" if verdict == derive.PARTLY else f"{verdict}, {chips}"
     colour = {derive.PARTLY: " yellow", derive.NOT_FIT: " red"}.get(verdict, "")
     say(console, f"{found['system']}: {said}", f"bold{colour}")
     listed(console, found.get("open_questions", ()), "bold yellow", "  ")
-    say(console, f"{units.count(used)} cores{over}; bound by {units.words(found['binding_resource'])}")
+    say(console, f"{units.some(used, 'core')}{over}; bound by {units.words(found['binding_resource'])}")
     rows = [_budget(name, entry) for name, entry in found["utilisation"].items()]
     show_table(console, ["Budget of a core", "Mean>", "Fullest core>", "Limit>"], rows)
     border = found.get("border_bytes_per_token")

@@ -24,11 +24,14 @@ def print_fit(found: Mapping[str, Any], console: Console) -> None:
         _model(console, found)
         _plans(console, found["plans"])
     _systems(console, found["rows"])
+    _prices(console, found["rows"])
     _problems(console, found["rows"])
     if found.get("chip_plan"):
         _chips(console, found["chip_plan"])
     if found.get("fallback"):
         _fallback(console, found["fallback"])
+    if found.get("on_chip"):
+        _on_chip(console, found["on_chip"])
     if found.get("assumed"):
         given = found["assumed"]
         said = f"assumed: {given['activity']:g} of activations non-zero ({given['activity_source']}); context "
@@ -103,6 +106,32 @@ def _cell(row: Mapping[str, Any]) -> str:
     return f"fits, {units.count(row['chips_used'])}{head}; {units.si(joules, 'J')}, {units.si(seconds, 's')}"
 
 
+def _prices(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Of every plan that fits: crossings a token, and what a generated and a prompt token take, with what binds."""
+    table = []
+    for row in (row for row in rows if row["fits"] and "generate" in row):
+        line = [f"{_called(row['system'], row['memory_kib'])}, {row['bits']} bits"]
+        line.append(f"{row['generate']['crossings_per_token']:.4g}")
+        for phase in ("generate", "prefill"):
+            joules, seconds = (row[phase][key] for key in ("joules_per_token", "seconds_per_token"))
+            line += [
+                units.si(joules["board"]["nominal"], "J"),
+                units.si(seconds["nominal"], "s"),
+                row[phase]["bound_by"],
+            ]
+        table.append(line)
+    heads = ["A token, at the board", "Crossings>", "generated>", "time>", "Binds", "of a prompt>", "time>", "Binds"]
+    show_table(console, heads, table[:LINES])
+
+
+def _on_chip(console: Console, found: Mapping[str, Any]) -> None:
+    said = f"on the chip: {found['what']}"
+    if "bytes" in found:
+        held = f"keys and values of {units.count(found['context'])} tokens at most, {found['bits']} bits each"
+        said += f" (attention there is hypothetical); {held}, {units.si(found['bytes'], 'B')}"
+    say(console, said, "dim")
+
+
 def _problems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Layer, resource, need, limit, remedy: for each system the widest weights that do not fit it."""
     seen: set[tuple[str, int | None]] = set()
@@ -122,7 +151,9 @@ def _problems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 def _chips(console: Console, plan: Mapping[str, Any]) -> None:
     boards = f" of {units.count(plan['boards'])} boards" if plan["boards"] > 1 else ""
     awake = plan["awake_chips_per_token"]
-    line = f"chip plan, {plan['bits']} bits on {plan['system']}: {units.count(plan['chips'])} chips{boards}"
+    line = (
+        f"chip plan, {units.some(plan['bits'], 'bit')} on {plan['system']}: {units.some(plan['chips'], 'chip')}{boards}"
+    )
     if awake["of_chosen_experts"]:
         kept = "on whole chips" if plan["experts_on_whole_chips"] else "across chips"
         line += (
@@ -137,7 +168,7 @@ def _chips(console: Console, plan: Mapping[str, Any]) -> None:
 
 def _fallback(console: Console, found: Mapping[str, Any]) -> None:
     on_chips, gone = found["on_chips"], found["on_host"]
-    used = f"{units.count(found['chips'])} chips used"
+    used = f"{units.some(found['chips'], 'chip')} used"
     say(console, f"fallback on {found['system']} at {found['bits']} bits: {used}", "bold")
     kept = [[u["unit"], units.ranges(u["layers"]), units.count(u["copies"]), units.count(u["cores"])] for u in on_chips]
     show_table(console, ["On chips", "Layers", "Copies>", "Cores>"], kept[:LINES])

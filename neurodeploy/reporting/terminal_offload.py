@@ -33,8 +33,8 @@ def print_offload(found: Mapping[str, Any], console: Console) -> None:
     for rule, group in {(rule, groups[0]["remedy"]): groups[0] for (_, rule), groups in patterns.items()}.items():
         say(console, f"{rule[0]}: {group['reason']}")
         say(console, f"  to put it on the chip: {group['remedy']}", "dim")
-    whole = found["chips_resident"]
-    ways = {"plan": "as mapped", "resident": f"all on {whole} chips", "streaming": "weights streamed in"}
+    whole = units.some(found["chips_resident"], "chip")
+    ways = {"plan": "as mapped", "resident": f"all on {whole}", "streaming": "weights streamed in"}
     rows = []
     for way, name in ways.items():
         joules = found["joules_per_token"][way]
@@ -49,9 +49,7 @@ def print_offload(found: Mapping[str, Any], console: Console) -> None:
     show_table(console, ["A token, islands and border", "Energy>", "Time>", "Crossings>", "Border bytes>"], rows)
     joules, seconds = found["joules_per_token"], found["seconds_per_token"]
     if joules["resident"] is not None:
-        ratio = beside(
-            joules["plan"] / joules["resident"], seconds["plan"] / seconds["resident"], f"all on {whole} chips"
-        )
+        ratio = beside(joules["plan"] / joules["resident"], seconds["plan"] / seconds["resident"], f"all on {whole}")
         say(console, f"as mapped: {ratio}; what left was chosen for the least {found['optimised']}")
     if found["unasked"]:
         say(

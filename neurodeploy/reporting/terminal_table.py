@@ -74,4 +74,4 @@ def ratio(value: float | None) -> str:
 
 def extent(done: Mapping[str, Any]) -> str:
     """What of a mapping was executed (entry "executed" of a verb)."""
-    return f"{units.count(done['shards'])} shards on {units.count(done['cores'])} cores of {done['system']}"
+    return f"{units.some(done['shards'], 'shard')} on {units.some(done['cores'], 'core')} of {done['system']}"

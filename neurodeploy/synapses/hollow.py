@@ -10,7 +10,7 @@ A hollow program that was read from a configuration holds equal layers and exper
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple, cast
 
@@ -18,7 +18,7 @@ import numpy as np
 
 from neurodeploy.ir.copies import ALONE, class_name
 from neurodeploy.ir.fixedpoint import Dyadic, Ints, signed_max
-from neurodeploy.ir.network import BLOCK
+from neurodeploy.ir.network import BLOCK, Network
 from neurodeploy.ir.population import INPUT, Population, Section
 from neurodeploy.ir.program import Program
 from neurodeploy.synapses.linear import LinearLayer, linear_layer
@@ -118,7 +118,15 @@ def weights_of(program: Program) -> Weights:
 
 def layers_of(program: Program) -> list[Population]:
     """The linear layers, in order: what conversion puts on the chip beside them is no projection of the model."""
-    return [p for p in program.network.populations.values() if p.model != INPUT and p.sections]
+    network = program.network
+    weighed = {p.target for p in network.projections if p.synapse.uniform and not p.synapse.wire}
+    return [p for name, p in network.populations.items() if p.model != INPUT and p.sections and name in weighed]
+
+
+def feeds(network: Network, name: str, linear: Collection[str]) -> bool:
+    """Whether it is the input of one of these layers, or comes from the host: then what it sends are events at an assumed
+    activity."""
+    return network.populations[name].model == INPUT or any(p.target in linear for p in network.out_of(name))
 
 
 def without_head(program: Program) -> Program:

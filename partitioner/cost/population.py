@@ -35,6 +35,7 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.units import Units
 from neurodeploy.neurons.registry import get_model, state_bytes, table_bytes
+from neurodeploy.storage.stage_files import digest
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
 from partitioner.cost.lists import Format, Segment, format_of
@@ -51,6 +52,13 @@ class Sends:
     always: int
     sums: tuple[tuple[Units, Ints], ...] = ()
     reserve: int = 0
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Equal where every neuron has as many."""
+        starts = (None if own.starts is None else own.starts.tobytes() for own, _ in self.sums)
+        sums = ((own.size, start, digest(total)) for (own, total), start in zip(self.sums, starts, strict=True))
+        return self.always, self.reserve, *sums
 
     def count(self, rows: Range) -> int:
         """Entries of the neurons `rows`: a unit that is cut by the range has its entry on both cores."""
@@ -126,8 +134,7 @@ class View(Ends):
 
     def sends(self, reached: Table[str, Ints]) -> Sends:
         """`reached`: projection -> destinations of each unit (`cost.lists.reached`)."""
-        sums = [(p.units, np.concatenate(([0], np.cumsum(reached[p.name])))) for p in self.outgoing]
-        return Sends(self.outputs, tuple(sums))
+        return Sends(self.outputs, tuple((p.units, before(reached[p.name])) for p in self.outgoing))
 
     def tile(self, rows: int, columns: int, words: int) -> Demand:
         """A shard with so many of the columns, all of whose synapses are all-to-all, and `words` messages a row."""
@@ -189,6 +196,13 @@ def views_of(
             expert=population.expert is not None,
             copies=program.copies.get(name, ALONE),
         )
+    return found
+
+
+def before(values: Ints) -> Ints:
+    """(n + 1,) the sum of those before each, and of all."""
+    found = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(values, out=found[1:])
     return found
 
 

@@ -21,7 +21,7 @@ from partitioner.cut.choice import ONE, Prices, Way, figures_of, hull, prices_of
 from partitioner.cut.pour import Pour
 from partitioner.cut.rows import Cut
 from partitioner.cut.rules import Rule
-from partitioner.cut.stamp import stamped
+from partitioner.cut.stamp import Demands, stamped
 from partitioner.options import Options
 
 #: Blockings of a population whose levels are looked at, levels of each, growth of the number of bands from one to the next.
@@ -45,6 +45,20 @@ class _Shape:
     cutter: BandCutter
     members: list[int]
     ways: list[Way]
+    demands: Demands
+
+    @classmethod
+    def of(cls, view: View, rule: Rule, prices: Prices | None) -> _Shape:
+        cutter = BandCutter(view, rule)
+        return cls(cutter, [], [Way(cut, figures_of(cutter, cut, prices)) for cut in cutter.cuts()], {})
+
+    def empty(self) -> _Shape:
+        """The same without members, for another choice."""
+        return replace(self, members=[], ways=list(self.ways))
+
+
+#: Shapes that were worked out before, under the same limits and prices.
+Shapes = dict[tuple[object, ...], _Shape]
 
 
 def split_uniform(
@@ -56,11 +70,13 @@ def split_uniform(
     *,
     taken: int = 0,
     filling: bool = True,
+    known: Shapes | None = None,
 ) -> Split:
     """Cut these populations, each by its rule; `View.outputs` are all out-axons of a neuron.
 
     available : chips that may be used. taken : cores that other populations take of them. filling : whether what is left of
-    the rows may be cut so that it fills cores, where the objective is "cores".
+    the rows may be cut so that it fills cores, where the objective is "cores". known : shapes of earlier calls with the same
+    system and options, which this one adds to.
 
     Raises
     ------
@@ -68,9 +84,7 @@ def split_uniform(
     UserError ND2003 : the objective needs costs that the chip's table lacks.
     """
     prices = prices_of(system) if options.objective in ("latency", "energy") else None
-    shapes = _shapes(views, rules)
-    for shape in shapes:
-        shape.ways.extend(Way(cut, figures_of(shape.cutter, cut, prices)) for cut in shape.cutter.cuts())
+    shapes = _shapes(views, rules, prices, {} if known is None else known)
     ranked = _ranked(shapes, options.objective, prices, available)
     chosen = _within(shapes, ranked, int(available * system.chip.cores * PLANNED) - taken, len(views))
     limits = core_limits(system.chip, options.max_rows, options.caps)
@@ -78,10 +92,11 @@ def split_uniform(
     filling = filling and options.objective == "cores"
     pours: dict[str, Pour] = {}
     cuts = {}
-    for view, (way, cutter) in zip(views, chosen, strict=True):
+    for view, (way, shape) in zip(views, chosen, strict=True):
         word = view.group if view.group in experts else ""
         pour = pours.setdefault(word, Pour(limits)) if filling and not way.cut.alone else None
-        cuts[view.name] = replace(stamped(view, way.cut, pour), stopped=_stopped(cutter, way.cut))
+        stamp = stamped(view, way.cut, pour, shape.demands)
+        cuts[view.name] = replace(stamp, stopped=_stopped(shape.cutter, way.cut))
     return Split(cuts, frozenset(experts))
 
 
@@ -96,15 +111,19 @@ def _stopped(cutter: BandCutter, cut: BandCut) -> Counter[str]:
     return found
 
 
-def _shapes(views: Sequence[View], rules: Mapping[str, Rule]) -> list[_Shape]:
-    found: dict[tuple[object, ...], _Shape] = {}
+def _shapes(views: Sequence[View], rules: Mapping[str, Rule], prices: Prices | None, known: Shapes) -> list[_Shape]:
+    found: Shapes = {}
     for index, view in enumerate(views):
-        rule, form = rules[view.name], (view.row_bits, view.neuron, view.table, view.microcoded)
+        beside, kinds = view.inner
+        inner = (beside, *((kind.columns, kind.inner_bytes(1, kind.columns)) for kind in kinds))
+        rule, form = rules[view.name], (view.row_bits, view.neuron, view.table, view.microcoded, inner)
         heads = tuple((part.rows, part.heads) for part in view.sections)
         asked = (rule.rows, rule.blocks, rule.even, rule.rate)
         key = (view.rows, view.columns, view.outputs, view.sums.key, form, heads, asked, view.share)
         if key not in found:
-            found[key] = _Shape(BandCutter(view, rule), [], [])
+            if key not in known:
+                known[key] = _Shape.of(view, rule, prices)
+            found[key] = known[key].empty()
         found[key].members.append(index)
     return list(found.values())
 
@@ -141,7 +160,7 @@ def _add_levels(shape: _Shape, prices: Prices | None) -> None:
 
 def _within(
     shapes: Sequence[_Shape], ranked: Sequence[list[tuple[int, int, int]]], cores: int, count: int
-) -> list[tuple[Way, BandCutter]]:
+) -> list[tuple[Way, _Shape]]:
     """One way for each population, by Lagrange: the best, and where these take too many cores the next for some."""
     steps = []
     for number, order in enumerate(ranked):
@@ -158,14 +177,14 @@ def _within(
         for member in range(moved):
             at[number][member] = place + 1
         over -= moved * saved
-    found: list[tuple[Way, BandCutter] | None] = [None] * count
+    found: list[tuple[Way, _Shape] | None] = [None] * count
     for shape, order, places in zip(shapes, ranked, at, strict=True):
         for member, place in zip(shape.members, places, strict=True):
-            found[member] = shape.ways[order[place][2]], shape.cutter
+            found[member] = shape.ways[order[place][2]], shape
     return [way for way in found if way is not None]
 
 
-def _apart(views: Sequence[View], chosen: Sequence[tuple[Way, BandCutter]], cores_per_chip: int) -> set[str]:
+def _apart(views: Sequence[View], chosen: Sequence[tuple[Way, _Shape]], cores_per_chip: int) -> set[str]:
     """The experts, if whole cores for each cost no chip more, or less than a hundredth of the cores."""
     sizes: dict[str, int] = {}
     for view, (way, _) in zip(views, chosen, strict=True):

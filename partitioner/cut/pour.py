@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from neurodeploy.flow.words import Range
-from partitioner.cost.budget import Demand, Limits, most_rows
+from partitioner.cost.budget import Demand, Limits, fits, most_rows
 
 #: Cores that are open at a time: neighbours among the islands share cores, not the ends of the model.
 OPEN = 12
@@ -37,13 +37,17 @@ class Pour:
 
     def _fill(self, rows: int, demand: Callable[[int], Demand], least: int) -> int:
         best, most = -1, 0
+        whole, more = demand(rows), demand(min(least, rows))
         for index, free in enumerate(self._free):
-            fit = most_rows(demand, rows, free)
-            if fit == rows:
+            if not fits(more, free):  # no better than what was found, and most cores are nearly full
+                continue
+            if fits(whole, free):
                 best, most = index, rows
                 break
-            if fit > most and fit >= least and rows - fit >= least:
+            fit = most_rows(demand, rows, free)
+            if rows - fit >= least:
                 best, most = index, fit
+                more = demand(most + 1)
         if best < 0:
             most = most_rows(demand, rows, self._limits)
             self._free.append(self._limits)

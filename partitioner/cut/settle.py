@@ -21,7 +21,8 @@ from partitioner.cost.budget import Limits, fits, needs
 from partitioner.cost.lists import reached
 from partitioner.cost.population import View
 from partitioner.cut.joint import Split, split_uniform
-from partitioner.cut.rows import LEVELLED, Cut, Cutter, TooLarge
+from partitioner.cut.known import Known
+from partitioner.cut.rows import LEVELLED, Cut, TooLarge
 from partitioner.cut.rules import Rule
 from partitioner.cut.stamp import Tile
 from partitioner.options import Options
@@ -37,16 +38,19 @@ Found = TypeVar("Found")
 
 
 def split(
-    views: Views, rules: Rules, system: SystemSpec, options: Options, available: int, *, filling: bool = True
-) -> Split:
-    """How every population is cut; `rules` has one for each of them, the rest is as for `split_uniform`.
+    views: Views, rules: Rules, system: SystemSpec, options: Options, available: int, *, filling: bool = True,
+    known: Known | None = None,
+) -> Split:  # fmt: skip
+    """How every population is cut; `rules` has one for each of them, the rest is as for `split_uniform`. known : of earlier
+    calls with the same system and options; this one adds to it.
 
     Raises
     ------
     DoesNotFit ND2002 : a neuron exceeds a core, however its columns are cut.
     DoesNotFit ND2013 : the tables of destinations grow as fast as the tiles shrink.
     """
-    ragged = {name: Cutter(view, rules[name]) for name, view in views.items() if not view.uniform}
+    known = Known() if known is None else known
+    ragged = {name for name, view in views.items() if not view.uniform}
     units = {
         part.projection.name: np.ones(part.units.count, np.int64)
         for view in views.values()
@@ -57,13 +61,13 @@ def split(
     apart: frozenset[str] = frozenset()
 
     def alone(name: str, reserve: int) -> Cut:
-        return ragged[name].cut(replace(views[name].sends(units), reserve=reserve))
+        return known.cut(views[name], rules[name], replace(views[name].sends(units), reserve=reserve))
 
     def together(names: Sequence[str], reserve: int) -> Split:
         sends = {name: replace(views[name].sends(units), reserve=reserve) for name in names}
         asked = [replace(views[name], outputs=sends[name].most(views[name].rows)) for name in names]
         taken = sum(len(cut.demands) for name, cut in cuts.items() if name not in sends)
-        return split_uniform(asked, rules, system, options, available, taken=taken, filling=filling)
+        return split_uniform(asked, rules, system, options, available, taken=taken, filling=filling, known=known.shapes)
 
     waiting = list(views)[::-1]
     for turn in range(ROUNDS):
@@ -71,13 +75,13 @@ def split(
         for name in waiting:
             if name in ragged:
                 cuts[name] = _with_reserve(partial(alone, name), reserve)
-                units.update(_reached(views, name, cuts[name]))
+                units.update(_reached(views, name, cuts[name], known))
         if even := [name for name in reversed(waiting) if name not in ragged]:
             found = _with_reserve(partial(together, even), reserve)
             cuts |= found.cuts
             apart |= found.apart
             for name in even:
-                units.update(_reached(views, name, cuts[name]))
+                units.update(_reached(views, name, cuts[name], known))
         waiting = [name for name in list(views)[::-1] if _settle(views[name], cuts[name], units, rules[name].limits)]
         if not waiting:
             return Split({name: cuts[name] for name in views}, apart)
@@ -94,31 +98,31 @@ def _with_reserve(cut: Callable[[int], Found], reserve: int) -> Found:
     return cut(0)
 
 
-def levelled(views: Views, rules: Rules, cuts: dict[str, Cut]) -> dict[str, Cut] | None:
+def levelled(views: Views, rules: Rules, cuts: dict[str, Cut], known: Known) -> dict[str, Cut] | None:
     """The same cuts with tiles of equal length where rows differ; None where they would not fit, or nothing changes."""
-    sizes = {name: Cutter(view, rules[name]) for name, view in views.items() if not view.uniform}
+    sizes = [name for name, view in views.items() if not view.uniform]
     if not any(1 < len(rows) <= LEVELLED for name in sizes for rows in cuts[name].blocks.values()):
         return None
     units: dict[str, Ints] = {}
     for name in views:
-        units |= _reached(views, name, cuts[name])
+        units |= _reached(views, name, cuts[name], known)
     found = dict(cuts)
     for name in reversed(sizes):
         try:
-            found[name] = sizes[name].level(cuts[name], views[name].sends(units))
+            found[name] = known.level(views[name], rules[name], cuts[name], views[name].sends(units))
         except TooLarge:
             return None
         if found[name] is not cuts[name]:
-            units |= _reached(views, name, found[name])
+            units |= _reached(views, name, found[name], known)
     found = {name: replace(cut, demands=dict(cut.demands)) for name, cut in found.items()}
     large = [name for name in views if _settle(views[name], found[name], units, rules[name].limits)]
     return None if large else found
 
 
-def _reached(views: Views, name: str, cut: Cut) -> dict[str, Ints]:
+def _reached(views: Views, name: str, cut: Cut, known: Known) -> dict[str, Ints]:
     """Destinations of each unit of every projection into a population that comes from another."""
     parts = (part for part in views[name].segments if part.projection.source in views)
-    return {part.projection.name: reached(part, cut.blocks) for part in parts}
+    return {part.projection.name: known.reached(part, cut) for part in parts}
 
 
 def tiles_of(views: Views, cuts: Mapping[str, Cut]) -> tuple[Tile, ...]:

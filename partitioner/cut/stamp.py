@@ -38,12 +38,17 @@ class Tile(NamedTuple):
 Piece = tuple[Range | None, Range, Demand]
 
 
-def stamped(view: View, cut: BandCut, pour: Pour | None) -> Cut:
-    """The tiles of one island; what is left of its rows is cut to fill the cores of `pour`, if it is given."""
+#: Demands of tiles by rows, columns and messages a row (columns 0: of reducers), of islands that are cut alike.
+Demands = dict[tuple[int, int, int], Demand]
+
+
+def stamped(view: View, cut: BandCut, pour: Pour | None, known: Demands | None = None) -> Cut:
+    """The tiles of one island; what is left of its rows is cut to fill the cores of `pour`, if it is given. `known` : what
+    islands that are cut alike have found out about their tiles."""
     found = Cut({})
     blocks: dict[Range, list[Range]] = {}
     reducers: list[Range] = []
-    for columns, rows, demand in _Stamp(view, cut).pieces(pour):
+    for columns, rows, demand in _Stamp(view, cut, {} if known is None else known).pieces(pour):
         (reducers if columns is None else blocks.setdefault(columns, [])).append(rows)
         found.demands[columns, rows] = demand
     found.blocks = {columns: np.array(sorted(rows), np.int64) for columns, rows in sorted(blocks.items())}
@@ -52,9 +57,9 @@ def stamped(view: View, cut: BandCut, pour: Pour | None) -> Cut:
 
 
 class _Stamp:
-    def __init__(self, view: View, cut: BandCut) -> None:
-        self._view, self._cut = view, cut
-        self._demands: dict[tuple[int, int, int], Demand] = {}
+    def __init__(self, view: View, cut: BandCut, known: Demands) -> None:
+        self._view, self._cut, self._demands = view, cut, known
+        self._received = sum(cut.words)
 
     def pieces(self, pour: Pour | None) -> Iterator[Piece]:
         """In row order, reducers after the tile that they ride with; then the last band, and the rest of the reducers."""
@@ -83,7 +88,7 @@ class _Stamp:
     def _poured(self, rows: Range, cols: Range, words: int, pour: Pour) -> Iterator[Piece]:
         width = cols[1] - cols[0]
         least = -(-8 * HEADERS * self._view.form.header // self._view.row_bits) + 1
-        for piece in pour.cut(rows, lambda n: self._view.tile(n, width, words), least):
+        for piece in pour.cut(rows, lambda n: self._tile(n, width, words), least):
             yield self._synapses(piece, cols, words)
 
     def _reducers(self, rows: Range, pour: Pour | None) -> Iterator[Piece]:
@@ -93,16 +98,22 @@ class _Stamp:
                 yield self._reducer(part)
 
     def _reducer_of(self, rows: int) -> Demand:
-        return self._view.reducer(rows, sum(self._cut.words), rows * self._view.outputs)
+        key = (rows, 0, self._received)
+        if key not in self._demands:
+            self._demands[key] = self._view.reducer(rows, self._received, rows * self._view.outputs)
+        return self._demands[key]
 
     def _reducer(self, rows: Range) -> Piece:
         return None, rows, self._reducer_of(rows[1] - rows[0])
 
     def _synapses(self, rows: Range, cols: Range, words: int) -> Piece:
-        key = (rows[1] - rows[0], cols[1] - cols[0], words)
+        return cols, rows, self._tile(rows[1] - rows[0], cols[1] - cols[0], words)
+
+    def _tile(self, rows: int, columns: int, words: int) -> Demand:
+        key = (rows, columns, words)
         if key not in self._demands:
             self._demands[key] = self._view.tile(*key)
-        return cols, rows, self._demands[key]
+        return self._demands[key]
 
 
 def heads_whole(view: View, most: int) -> list[Range]:

@@ -112,7 +112,7 @@ def _flows(program: Program, unit: Unit, chip: Ints) -> list[BorderLoads]:
     repeated = any(view.name in program.copies for view in unit.views)
     encoded = {s.population for s in program.host if isinstance(s, Encode)}
     given = {name for name in encoded if name in program.copies or not repeated}
-    source = {p.name: p.source for p in network.projections}
+    entering = {p.name for p in network.projections if p.source in given}
     streams, first = Streams(network, alone, shards, 1), Entries(int(chip.max()) + 1)
     names, found = np.array([shard.island for shard in shards]), dict[str, BorderLoads]()
     for name in alone:
@@ -122,9 +122,7 @@ def _flows(program: Program, unit: Unit, chip: Ints) -> list[BorderLoads]:
     def add(flow: BorderLoads, to: Ints, shard: Ints, messages: Ints) -> None:
         np.add.at(to, np.searchsorted(flow.chips, chip[shard]), messages)
 
-    for stream in streams.events():
-        if source[stream.name] not in given:
-            continue
+    for stream in streams.events(entering):
         flow = found[str(names[stream.target[0]])]
         new = first.fresh(stream.name, stream.axon, chip[stream.target])
         add(flow, flow.entering, stream.target[new], stream.messages[new])

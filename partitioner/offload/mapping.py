@@ -68,19 +68,25 @@ def map_offloaded(
     except DoesNotFit as error:
         if not automatic or error.code not in ("ND2001", "ND2002"):
             raise
+    return _chosen(task, gone)
+
+
+def _chosen(task: Task, gone: dict[str, Reason]) -> tuple[Mapping, dict[str, Any] | None]:
+    """A program that does not fit: the cheapest set leaves."""
     resident = resident_of(task)
-    staying = {name for name, pin in pins.items() if pin.device == "chip" or pin.chip is not None}
+    staying = {name for name, pin in task.pins.items() if pin.device == "chip" or pin.chip is not None}
     mapping, gone = settled(task, gone, resident, staying)
     return _finished(task, mapping, gone, resident)
 
 
 def offer(program: Program, system: SystemSpec, options: Options, host: HostSpec) -> str:
-    """What `--chips` would do for a program that does not fit: a clause for the error that says so."""
+    """What `--chips` would do for a program that does not fit: a clause for the error that says so, of a first plan."""
     chips = options.check(system)
     if lower_bound(views_of(program, system.chip, options.weight_bits).values(), system.chip)[0] > OFFER_CORES:
         return f"--chips {chips} puts on the host what does not fit"
-    quick = replace(options, chips=chips, place=False)
-    _, found = map_offloaded(program, system, quick, host)
+    quick = replace(options, chips=chips, place=False, search=False)
+    task = Task(program, system, quick, host, chips, ())
+    _, found = _chosen(task, {name: PINNED for name, pin in task.pins.items() if pin.device == "host"})
     if found is None:
         return f"--chips {chips} fits"
     return (

@@ -13,9 +13,9 @@ from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
 from partitioner.cost.budget import Limits, room_of
-from partitioner.cost.lists import reached
 from partitioner.cost.population import View, views_of
 from partitioner.cut.joint import Split
+from partitioner.cut.known import Known
 from partitioner.cut.rows import Cut
 from partitioner.cut.rules import Rule
 from partitioner.cut.settle import levelled, split, tiles_of
@@ -50,33 +50,37 @@ class Plan:
     stopped: Counter[str] = field(default_factory=Counter)
 
 
-def make_plan(job: Job, orders: Mapping[str, Ints], rules: dict[str, Rule], *, filling: bool = True) -> Plan:
+def make_plan(
+    job: Job, orders: Mapping[str, Ints], rules: dict[str, Rule], *, filling: bool = True, known: Known | None = None
+) -> Plan:
     """Cut and count. Where rows differ tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles
     as long as they can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores.
 
-    filling : as for `cut.joint.split_uniform`.
+    filling : as for `cut.joint.split_uniform`. known : of other plans of the job, whatever their rules.
     """
-    views = job.views
+    views, known = job.views, Known() if orders or known is None else known
     if orders:
         laid = views_of(job.program, job.system.chip, job.options.weight_bits, orders, job.hosted)
         views = {name: laid[name] for name in views}
-    plan = _plan(job, views, orders, _split(job, views, rules, filling))
-    even = levelled(views, rules, plan.cuts)
+    plan = _plan(job, views, orders, _split(job, views, rules, filling, known))
+    even = levelled(views, rules, plan.cuts, known)
     if even is not None:
         level = _plan(job, views, orders, Split(even, plan.apart))
         if level.cores <= (1.0 + GAIN) * plan.cores and level.chips <= plan.chips:
             plan = level
     if job.options.spread or job.options.objective == "latency":
-        plan = _spread(job, plan, rules)
+        plan = _spread(job, plan, rules, known)
     return plan
 
 
-def _split(job: Job, views: Mapping[str, View], rules: Mapping[str, Rule], filling: bool) -> Split:
-    return split(views, rules, job.system, job.options, job.available, filling=filling)
+def _split(job: Job, views: Mapping[str, View], rules: Mapping[str, Rule], filling: bool, known: Known) -> Split:
+    return split(views, rules, job.system, job.options, job.available, filling=filling, known=known)
 
 
-def deliveries(job: Job, plan: Plan) -> int:
-    """Messages to shards in `per` steps: every neuron's, times the shards that hold synapses of it, and partial sums."""
+def deliveries(job: Job, plan: Plan, known: Known | None = None) -> int:
+    """Messages to shards in `per` steps: every neuron's, times the shards that hold synapses of it, and partial sums.
+    known : as of `make_plan`."""
+    known = Known() if plan.orders or known is None else known
     there = replace(job, sent=None if job.sent is None else counts_there(job.sent, plan.orders))
     total = 0
     for name, cut in plan.cuts.items():
@@ -85,7 +89,7 @@ def deliveries(job: Job, plan: Plan) -> int:
             total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * job.per
         for part in view.segments:
             by_unit = part.units.sums(_sent(there, part.projection))
-            total += int((reached(part, cut.blocks) * by_unit).sum())
+            total += int((known.reached(part, cut) * by_unit).sum())
     return total
 
 
@@ -129,21 +133,22 @@ def _plan(job: Job, views: Mapping[str, View], orders: Mapping[str, Ints], found
 def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
     """Cores that first fit takes, looking at the last `WINDOW` of them: a quick count, the tail packs better."""
     room = np.array(room_of(limits), np.int64)
-    free = np.zeros((WINDOW, len(room)), np.int64)
+    free = np.zeros((len(room), WINDOW), np.int64)
     cores = 0
     for tile in tiles:
-        demand = np.array(tile.demand, np.int64)
-        fit = np.asarray((free >= demand).all(axis=1))
+        fit = free[0] >= tile.demand[0]
+        for have, need in zip(free[1:], tile.demand[1:], strict=True):
+            fit &= have >= need
         at = int(fit.argmax())
         if not fit[at]:
             at = cores % WINDOW
-            free[at] = room
+            free[:, at] = room
             cores += 1
-        free[at] -= demand
+        free[:, at] -= tile.demand
     return cores
 
 
-def _spread(job: Job, plan: Plan, rules: dict[str, Rule]) -> Plan:
+def _spread(job: Job, plan: Plan, rules: dict[str, Rule], known: Known) -> Plan:
     """More and shorter tiles, each with about the same work, as many as the chips of `plan` have cores. Columns are cut as
     before; where rows differ and columns are cut nothing changes, nor where rows are alike and were cut for latency."""
     cores = min(plan.chips, job.available) * job.system.chip.cores
@@ -170,7 +175,7 @@ def _spread(job: Job, plan: Plan, rules: dict[str, Rule]) -> Plan:
     pace = high
     for _ in range(TRIES):
         try:
-            wide = _plan(job, views, plan.orders, _split(job, views, shorter(pace), filling=False))
+            wide = _plan(job, views, plan.orders, _split(job, views, shorter(pace), filling=False, known=known))
         except DoesNotFit:
             wide = None
         if wide and sum(_large(wide, name) for name in wide.cuts) <= cores and wide.cores <= cores:

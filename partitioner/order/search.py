@@ -23,6 +23,7 @@ import numpy as np
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.synapses import Conv, Sparse
 from partitioner.cost.lists import format_of
+from partitioner.cut.known import Known
 from partitioner.cut.rows import LEVELLED
 from partitioner.cut.rules import Rule, with_stops
 from partitioner.job import Job
@@ -45,6 +46,8 @@ HEADERS, SYNAPSES = 3, 2_000_000
 def best_plan(job: Job) -> Plan:
     """With the rates of a run never more messages of that run, and nothing worse, than without them.
 
+    Where nothing can fit, or no search is asked for, it is the first plan: it says more or less what is needed.
+
     Raises `DoesNotFit` where the given order does not fit: no order makes room for one neuron.
     """
     plan = _best(job)
@@ -56,10 +59,15 @@ def best_plan(job: Job) -> Plan:
 
 
 def _best(job: Job) -> Plan:
-    given, rules = _given(job)
-    if all(len(cut.blocks) < 2 and len(rows) < 2 for cut in given.cuts.values() for rows in cut.blocks.values()):
+    known = Known()
+    given, rules = _given(job, known)
+    if (
+        not job.options.search
+        or job.hopeless
+        or all(len(cut.blocks) < 2 and len(rows) < 2 for cut in given.cuts.values() for rows in cut.blocks.values())
+    ):
         return given
-    search = _Search(job, given, rules)
+    search = _Search(job, given, rules, known)
     if job.options.objective in ("cores", "energy") and len(given.tiles) <= NEAT:
         search.neater()
     kinds = {type(part.projection.synapse) for view in job.views.values() for part in view.segments}
@@ -87,10 +95,10 @@ def _best(job: Job) -> Plan:
     return search.result()
 
 
-def _given(job: Job) -> tuple[Plan, dict[str, Rule]]:
+def _given(job: Job, known: Known) -> tuple[Plan, dict[str, Rule]]:
     """The plan in the given order, and its rules: columns of the receivers are cut where senders reach too many tiles."""
     try:
-        return make_plan(job, {}, job.rules), job.rules
+        return make_plan(job, {}, job.rules, known=known), job.rules
     except DoesNotFit as error:
         if error.code != "ND2013":
             raise
@@ -101,7 +109,7 @@ def _given(job: Job) -> tuple[Plan, dict[str, Rule]]:
             name: replace(job.rules[name], blocks=factor) for name in targets if job.rules[name].most_blocks is None
         }
         try:
-            return make_plan(job, {}, job.rules | wider), job.rules | wider
+            return make_plan(job, {}, job.rules | wider, known=known), job.rules | wider
         except DoesNotFit:
             continue
     raise problem
@@ -110,12 +118,13 @@ def _given(job: Job) -> tuple[Plan, dict[str, Rule]]:
 class _Search:
     """The best plan so far, its orders and rules."""
 
-    def __init__(self, job: Job, plan: Plan, rules: dict[str, Rule]) -> None:
-        self.job, self.plan, self.rules = job, plan, rules
+    def __init__(self, job: Job, plan: Plan, rules: dict[str, Rule], known: Known) -> None:
+        self.job, self.plan, self.rules, self.known = job, plan, rules, known
         self.orders: Orders = {}
         self.notes: list[str] = []
         self.score: tuple[int, ...] | None = None
         self.filling = True
+        self.packed = 0  # cores of the plan as the tail packs it, once they are counted
 
     def late(self) -> bool:
         over = self.job.deadline is not None and time.monotonic() > self.job.deadline
@@ -128,15 +137,15 @@ class _Search:
         chosen = {name: order.order for name, order in orders.items()}
         stops = with_stops(rules, {name: order.stops for name, order in orders.items()})
         try:
-            plan = make_plan(self.job, chosen, stops, filling=self.filling)
+            plan = make_plan(self.job, chosen, stops, filling=self.filling, known=self.known)
         except DoesNotFit:
             return False
         if self.score is None:
-            self.score = _score(self.job, self.plan)
-        score = _score(self.job, plan)
+            self.score = _score(self.job, self.plan, self.known)
+        score = _score(self.job, plan, self.known)
         if score >= self.score:
             return False
-        self.plan, self.score, self.orders, self.rules = plan, score, orders, rules
+        self.plan, self.score, self.orders, self.rules, self.packed = plan, score, orders, rules, 0
         return True
 
     def neater(self) -> None:
@@ -152,11 +161,14 @@ class _Search:
     def _take(self, other: dict[str, Rule]) -> None:
         job, rules = self.job, self.rules | other
         try:
-            plan = make_plan(job, {}, rules, filling=False)
+            plan = make_plan(job, {}, rules, filling=False, known=self.known)
         except DoesNotFit:
             return
-        if deliveries(job, plan) <= deliveries(job, self.plan) and _packed(job, plan) <= _packed(job, self.plan):
-            self.plan, self.rules, self.filling = plan, rules, False
+        if deliveries(job, plan, self.known) > deliveries(job, self.plan, self.known):
+            return
+        self.packed = self.packed or _packed(job, self.plan)
+        if (packed := _packed(job, plan)) <= self.packed:
+            self.plan, self.rules, self.filling, self.packed = plan, rules, False, packed
 
     def result(self) -> Plan:
         told = [f"{name}: neurons in another order ({order.how})" for name, order in self.orders.items()]
@@ -213,8 +225,8 @@ def _packed(job: Job, plan: Plan) -> int:
     return min(packing.cores for packing in found)
 
 
-def _score(job: Job, plan: Plan) -> tuple[int, ...]:
-    sent = deliveries(job, plan)
+def _score(job: Job, plan: Plan, known: Known | None = None) -> tuple[int, ...]:
+    sent = deliveries(job, plan, known)
     return {
         "cores": (plan.chips, plan.cores, sent),
         "traffic": (plan.chips, sent, plan.cores),

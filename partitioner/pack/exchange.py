@@ -64,10 +64,11 @@ class _State:
         self.demand, self.keys, self.size, self.core, self.kinds = t.demand, t.keys, t.size, core, t.kinds
         self.loose = np.zeros(len(core), np.bool_) if t.loose is None else t.loose
         self.cores = int(core.max()) + 1
-        self.free = np.tile(t.room, (self.cores, 1))
+        self.free = np.tile(t.room[:, None], self.cores)  # by resource: a comparison runs over all cores
+        self.parts = np.ascontiguousarray(t.demand.T)
         self.known = t.room < OPEN
-        self.scale = np.maximum(t.room[self.known], 1)
-        np.subtract.at(self.free, core, t.demand)
+        self.scale = np.maximum(t.room[self.known], 1)[:, None]
+        np.subtract.at(self.free.T, core, t.demand)
         self.key, self.kind = np.zeros((2, self.cores), np.int64)
         self.key[core], self.kind[core] = t.keys, t.kinds
         self.open = np.ones(self.cores, np.bool_)
@@ -94,7 +95,8 @@ class _State:
             return True
         need = self.demand[tile]
         others = (self.size < self.size[tile]) & (self.keys == self.keys[tile]) & self.open[self.core]
-        others &= (self.free[self.core] + self.demand >= need).all(axis=1)
+        for free, part, least in zip(self.free, self.parts, need, strict=True):
+            others &= free[self.core] + part >= least
         near = np.flatnonzero(others)
         for other in near[np.argsort(self.size[near], kind="stable")][:MOVES].tolist():
             target = self._fits(other)
@@ -110,14 +112,17 @@ class _State:
         """The open core that has the least left after this tile, by its scarcest resource; -1 where none takes it."""
         need = self.demand[tile]
         alike = self.kind == self.kinds[tile] if self.loose[tile] else self.key == self.keys[tile]
-        fit = np.flatnonzero(self.open & alike & (self.free >= need).all(axis=1))
+        open_ = self.open & alike
+        for free, least in zip(self.free, need, strict=True):
+            open_ &= free >= least
+        fit = np.flatnonzero(open_)
         fit = fit[fit != self.core[tile]]
         if not len(fit):
             return -1
-        left = ((self.free[fit] - need)[:, self.known] * ONE // self.scale).min(axis=1)
+        left = ((self.free[:, fit] - need[:, None])[self.known] * ONE // self.scale).min(axis=0)
         return int(fit[left.argmin()])
 
     def _move(self, tile: int, target: int) -> None:
-        self.free[self.core[tile]] += self.demand[tile]
-        self.free[target] -= self.demand[tile]
+        self.free[:, self.core[tile]] += self.demand[tile]
+        self.free[:, target] -= self.demand[tile]
         self.core[tile] = target

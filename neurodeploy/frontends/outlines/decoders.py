@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from neurodeploy.frontends.families import common
+from neurodeploy.frontends.families.decoder import Decoder, Layer
 from neurodeploy.frontends.families.fields import MOST_LAYERS
 from neurodeploy.frontends.outlines.draw import NORMS, Sketch
 from neurodeploy.frontends.outlines.layers import Attention, Feed, Latent, LayerShape, decoder
 from neurodeploy.frontends.outlines.rows import ALWAYS, ALWAYS_BIAS, Row
 from neurodeploy.frontends.outlines.settings import Settings
+from neurodeploy.ir.graph import Attr
 
 #: Kinds of attention, by transformers' names and by GPT-Neo's.
 SLIDING, FULL = "sliding_attention", "full_attention"
@@ -22,7 +24,7 @@ def of_family(family: common.Family, fields: Settings) -> Sketch:
             Attention(
                 net.heads, net.kv_heads, net.head_dim, layer.window, layer.chunk, layer.inv_freq is not None,
                 "head" if net.weighted_qk_norm else "", net.biases, normed=layer.norm_after_rope,
-                temperature=layer.temperature,
+                temperature=layer.temperature, turns=_turns(net, layer),
             ),
             Feed(
                 layer.ffn, net.gated, layer.experts, layer.top_k, layer.ffn if layer.experts else 0,
@@ -34,6 +36,14 @@ def of_family(family: common.Family, fields: Settings) -> Sketch:
     norms = "sandwich" if net.sandwich else "pre"
     positions = fields.natural("max_position_embeddings")
     return decoder(net.hidden, net.vocab, net.tied, positions, layers, norms=norms, outside=net.hidden)
+
+
+def _turns(net: Decoder, layer: Layer) -> tuple[tuple[str, Attr], ...]:
+    if layer.inv_freq is None:
+        return ()
+    partly = () if net.rotated is None else (("rotated", net.rotated),)
+    factor = () if layer.rope_factor == 1.0 else (("factor", layer.rope_factor),)
+    return ("inv_freq", layer.inv_freq), ("style", net.rope_style), *partly, *factor
 
 
 def of_row(row: Row, fields: Settings) -> Sketch:

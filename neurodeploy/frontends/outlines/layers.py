@@ -32,6 +32,7 @@ class Attention:
     qk_norm : "" none, "head" one of `dim` weights for all heads, "each" one for every head, "full" over all heads together.
     biases : the roles of q, k, v, o whose projections have one. sinks : a learnt score for each head.
     normed : q and k are normalised without weights after RoPE. temperature : a factor on q, by its scale and floor.
+    turns : attributes of RoPE where they are known, which say what layers share.
     """
 
     heads: int
@@ -45,6 +46,7 @@ class Attention:
     sinks: bool = False
     normed: bool = False
     temperature: tuple[float, float] | None = None
+    turns: tuple[tuple[str, Attr], ...] = ()
     path: str = "self_attn"
 
     @property
@@ -69,7 +71,7 @@ class Attention:
             elif self.qk_norm:
                 wire = g.norm(norm, wire, style, self.dim if self.qk_norm == "head" else 0)
             if self.rotary:
-                wire = rope(g, f"{path}.{role}_rope", wire, rows[role], self.dim)
+                wire = rope(g, f"{path}.{role}_rope", wire, rows[role], self.dim, self.turns)
             if self.normed:
                 wire = g.norm(f"{path}.{role}_l2norm", wire, group=self.dim, parameters=0)
             if self.temperature and role == "q":
@@ -87,7 +89,7 @@ class Attention:
             "heads": self.heads, "kv_heads": self.kv_heads, "head_dim": self.dim, "scale": 1.0, "window": self.window,
             "chunk": self.chunk,
         }  # fmt: skip
-        return g.host(path, "attention", wires, context, attrs)
+        return g.host(path, "attention", wires, context, attrs, weighted=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,5 +226,6 @@ def decoder(
     return Sketch(hidden, vocab, tied, max_positions, tuple(layers), draw, names, experts, **more)
 
 
-def rope(g: Drawing, path: str, x: str, heads: int, dim: int) -> str:
-    return g.host(path, "rope", (x,), heads * dim, {"head_dim": dim, "inv_freq": (), "style": "half"})
+def rope(g: Drawing, path: str, x: str, heads: int, dim: int, turns: Sequence[tuple[str, Attr]] = ()) -> str:
+    attrs: dict[str, Attr] = {"head_dim": dim, "inv_freq": (1.0,) * (dim // 2), "style": "half", **dict(turns)}
+    return g.host(path, "rope", (x,), heads * dim, attrs)

@@ -42,7 +42,8 @@ def _lead(found: Data, chip_map: chipmap.ChipMap) -> str:
     if not used:
         return "No core is in use."
     least = f", {units.percent(used / bound - 1, 2)} above {units.count(bound)}, the least that any mapper could use"
-    said = f"{units.count(used)} cores of {found['cores_per_chip']} per chip are in use{least if bound else ''}"
+    said = f"{units.some(used, 'core')} of {found['cores_per_chip']} per chip {'is' if used == 1 else 'are'} in use"
+    said += least if bound else ""
     return f"{said}; {units.words(found['binding_resource'])} run out first. {square}"
 
 
@@ -97,7 +98,7 @@ def _system(found: Data, chip_map: chipmap.ChipMap) -> Html | None:
     if chip_map.by_chip or found["chips_available"] <= found["chips_used"]:
         return None
     free = units.count(found["chips_available"] - found["chips_used"])
-    text = join([el("b", found["system"]), f" {units.count(found['chips_available'])} chips, {free} free"])
+    text = join([el("b", found["system"]), f" {units.some(found['chips_available'], 'chip')}, {free} free"])
     return el("div", el("span", text, class_="hint"), chipmap.system_strip(found), class_="spare")
 
 

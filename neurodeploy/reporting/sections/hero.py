@@ -79,7 +79,7 @@ def _split(text: str) -> tuple[str, str]:
 def _chips(section: Data) -> _Figure:
     bound = section["cores_lower_bound"]
     over = section["cores_used"] / bound - 1 if bound else 0.0
-    cores = f"{units.count(section['cores_used'])} cores, {units.percent(over, 2)} above the least possible"
+    cores = f"{units.some(section['cores_used'], 'core')}, {units.percent(over, 2)} above the least possible"
     lines = [cores, f"bound by {units.words(section['binding_resource'])}"]
     return "Chips", units.count(section["chips_used"]), f"of {units.count(section['chips_available'])}", lines
 
