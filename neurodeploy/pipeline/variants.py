@@ -1,7 +1,7 @@
 """What of a model is on the chip, side by side: the host alone, its projections, its blocks, all of it.
 
 A bundle that was mapped is run and priced. What no bundle is given for can be planned from shapes alone, as `fit` does, at
-the activity of the run. The host alone computes the integers that the chip would of the projections: it loses what they lose.
+the activity of the run. The host alone computes the integers that the chip would of the projections: it loses as much.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from neurodeploy.pipeline.counts import counts_of
 from neurodeploy.pipeline.fit_pricing import everything, price
-from neurodeploy.pipeline.fit_reading import ON_CHIP as PLANNED
 from neurodeploy.pipeline.fit_reading import folded
 from neurodeploy.pipeline.fitting import fit
 from neurodeploy.pipeline.mapping import by_segment
@@ -88,7 +87,7 @@ def side_by_side(
         rows += [
             _planned(opened, name, system, prompt, activity, profile.name)
             for name in ON_CHIP
-            if name in PLANNED and name not in known
+            if name not in known
         ]
     rows.append(_host_alone(opened, own, prompt, profile, rows))
     if len(bits) > 1:
