@@ -85,9 +85,7 @@ def side_by_side(
             fix = "leave one of them out"
             raise UserError("ND2046", "--compare", "plans for a host's profile, and this machine was measured", fix)
         rows += [
-            _planned(opened, name, system, prompt, activity, profile.name)
-            for name in ON_CHIP
-            if name not in known
+            _planned(opened, name, system, prompt, activity, profile.name) for name in ON_CHIP if name not in known
         ]
     rows.append(_host_alone(opened, own, prompt, profile, rows))
     if len(bits) > 1:
