@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -78,7 +79,7 @@ def works_of_unit(
     def times(network: Network, name: str) -> int:
         """Messages of a neuron for `TOKENS` tokens that the unit sees; of an expert beside it only its share of them."""
         share = program.copies.get(name, ALONE).share / unit.share
-        return round(min(1, share) * (events if feeds(network, name, linear) else TOKENS))
+        return round(min(Fraction(1), share) * (events if feeds(network, name, linear) else TOKENS))
 
     for segment in own.segments:
         inside = segment.network
