@@ -11,7 +11,7 @@ import neurodeploy as nd
 from neurodeploy.bundle import open_bundle
 from neurodeploy.conversion.hollow import lower_hollow
 from neurodeploy.errors import UserError
-from neurodeploy.flow.remembered import memory_bytes
+from neurodeploy.neurons.registry import memory_bytes
 from neurodeploy.ops.host.lowering import Remembered
 from tests import models
 from tests.pipeline.test_block import shape
