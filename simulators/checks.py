@@ -135,8 +135,8 @@ def check_state(network: Network, state: RunState, samples: int | None = None) -
     count = state.samples or samples or 1  # a network of stateless neurons without synapses keeps nothing to count
     if samples is not None and count != samples:
         raise UserError("ND3210", network.name, f"state has {count} samples, the input {samples}", fix)
-    need(state.step >= 0, network.name, f"state is at step {state.step}")
     expected = registry.state_at_rest(network, count)
+    need(state.step >= expected.step, network.name, f"state is at step {state.step}, the first is {expected.step}")
     for kind, own, given in (
         ("population", set(expected.neurons), set(state.neurons)),
         ("projection", set(expected.pending), set(state.pending)),

@@ -25,7 +25,8 @@ second, `_w` watt, `_b` byte, `_b_per_s` byte per second, `_count`, `_bits`, `_s
 ===============================================  ====================================================================
 key                                              charged for
 ===============================================  ====================================================================
-`synop_fc_j`, `synop_conv_j`, `synop_learning_j` one synaptic operation: dense or sparse list, convolution, with STDP
+`synop_fc_j`, `synop_conv_j`                     one synaptic operation: dense or sparse list, convolution
+`synop_learning_j`, `t_synop_learning_s`         one synapse that is written: by a rule that learns, or as memory
 `neuron_update_j`, `neuron_idle_j`               one neuron in one step, with and without a change of its state
 `microcode_factor`                               multiplies neuron energy and time where the model is microcode
 `spike_out_message_j`                            one message leaving a neuron: the spike and the message together

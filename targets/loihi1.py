@@ -53,6 +53,7 @@ COSTS = {
     # times
     "t_synop_fc_s": Quantity(3.5e-9, 3.8e-9, 4.7e-9, "s", P, f"{_SANAFE}; low: {_TABLE}"),
     "t_synop_conv_s": Quantity(3.1e-9, 3.1e-9, 3.9e-9, "s", P, _SANAFE),
+    "t_synop_learning_s": Quantity(6.1e-9, 6.1e-9, 6.1e-9, "s", P, f"{_TABLE}, pairwise STDP"),
     "t_neuron_s": Quantity(8.4e-9, 9.7e-9, 12.1e-9, "s", P, f"6.0 + 3.7 ns, {_SANAFE}; low: {_TABLE}"),
     "t_neuron_idle_s": Quantity(5.3e-9, 6.0e-9, 7.5e-9, "s", P, f"{_SANAFE}; low: {_TABLE}"),
     "t_spike_out_s": Quantity(30e-9, 30e-9, 37.3e-9, "s", P, _SANAFE),

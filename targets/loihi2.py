@@ -68,6 +68,9 @@ COSTS = {
     "t_synop_conv_s": Quantity(
         0.6e-9, 1.9e-9, 2.03e-9, "s", D, "bound by the busiest core of PilotNet (lava-dl notebook)"
     ),
+    "t_synop_learning_s": Quantity(
+        0.6e-9, 1.2e-9, 6.1e-9, "s", D, f"{_DAVIES}, 6.1 ns / 5 ({_BRIEF}); high: as it is; of memories it is a guess"
+    ),
     "t_neuron_s": Quantity(0.6e-9, 4.2e-9, 4.85e-9, "s", P, f"{_DAVIES}, 8.4 ns / 2 ({_BRIEF}); high: {_SANAFE} / 2"),
     "t_neuron_idle_s": Quantity(
         0.6e-9, 2.65e-9, 3.0e-9, "s", D, f"{_DAVIES}, 5.3 ns / 2 ({_BRIEF}); high: {_SANAFE} / 2"

@@ -29,6 +29,7 @@ KINDS: Mapping[str, str] = {
     "synapses": "dynamic",
     "neurons": "dynamic",
     "core steps": "dynamic",
+    "memory": "dynamic",
     "messages": "dynamic",
     "mesh hops": "dynamic",
     "inter-chip": "io",

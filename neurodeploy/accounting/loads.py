@@ -26,8 +26,9 @@ Floats = NDArray[np.float64]
 class EventCounts:
     """What happened in a part of the model; each field is one row of `account.EVENTS`, where its price stands.
 
-    partial_sums : added by reducers. updates : of microcoded neurons. messages : deliveries, but for the partial sums, which
-    are `partial_messages`. interchip : messages times links between chips, interchip_least : without those of the host.
+    partial_sums : added by reducers. updates : of microcoded neurons. writes : numbers put into memories.
+    messages : deliveries, but for the partial sums, which are `partial_messages`.
+    interchip : messages times links between chips, interchip_least : without those of the host.
     host_messages : over the host border. core_steps : steps and cores whose neurons are updated in them.
     """
 
@@ -36,6 +37,7 @@ class EventCounts:
     partial_sums: float
     fixed_updates: float
     updates: float
+    writes: float
     messages: float
     partial_messages: float
     hops_ew: float
@@ -94,7 +96,7 @@ def loaded(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanStep:
-    """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 8) what each does.
+    """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 9) what each does.
 
     times : how many of it a unit takes.
     """

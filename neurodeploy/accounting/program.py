@@ -37,7 +37,7 @@ from neurodeploy.accounting.loads import (
     together,
 )
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES, loads_of
+from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES, WRITES, loads_of
 from neurodeploy.flow.routes import HOST_CHIP, Routes
 from neurodeploy.flow.streams import Streams, ends_of
 from neurodeploy.flow.tally import Tally, tallied
@@ -63,7 +63,7 @@ class SegmentWork:
     exchanges : with the host in a tick; half a one where it is fed, or read, on the chip.
     parts : its populations, and what none of them causes alone. resident : neurons that it keeps on each (chip, core),
     whether it ran or not. steps : its phases. traffic : by population, what arrives at it and returns to the host.
-    shards : positions in the mapping; table (shards, 8) : the work of each.
+    shards : positions in the mapping; table (shards, 9) : the work of each.
     """
 
     name: str
@@ -193,6 +193,7 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
             partial_sums=sums[PARTIALS],
             fixed_updates=sums[FIXED_UPDATES],
             updates=sums[UPDATES],
+            writes=sums[WRITES],
             messages=moved.deliveries - sums[PARTIALS],
             partial_messages=sums[PARTIALS],
             hops_ew=moved.hops_ew,

@@ -44,7 +44,9 @@ from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 #: The parts of a time, in the order of the report; those of the host where it is asked.
 PARTS = ("cores", "links", "step floor", "multi-chip barrier", "host link latency", "host link bytes")
 #: Times of one of each of the first columns of a table of loads, in their order.
-CORE_TIMES = ("t_synop_fc_s", "t_synop_conv_s", "t_synop_fc_s", "t_neuron_s", MICROCODED_S, "t_spike_out_s")
+CORE_TIMES = (
+    "t_synop_fc_s", "t_synop_conv_s", "t_synop_fc_s", "t_neuron_s", MICROCODED_S, "t_spike_out_s", "t_synop_learning_s",
+)  # fmt: skip
 COMPUTE, ISLANDS = "host compute", "host islands"
 
 
@@ -75,7 +77,7 @@ class StepTime:
 
 
 def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
-    """Seconds of each core (n, 3): low, nominal, high. `loads` (n, 6 or more): what `flow.loads` numbers."""
+    """Seconds of each core (n, 3): low, nominal, high. `loads` (n, 7 or more): what `flow.loads` numbers."""
     unit = np.array([(q.low, q.nominal, q.high) for q in (cost(chip, key) for key in CORE_TIMES)])
     return np.asarray(loads[:, : len(unit)] @ unit, dtype=np.float64)
 
@@ -83,7 +85,17 @@ def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
 def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ...]:
     """The ten cores that take longest, with what they do in the step."""
     seconds = core_seconds(chip, step.loads)[:, 1]
-    names = ("synops", "conv_synops", "partial_sums", "fixed_updates", "updates", "messages", "events", "spikes")
+    names = (
+        "synops",
+        "conv_synops",
+        "partial_sums",
+        "fixed_updates",
+        "updates",
+        "messages",
+        "writes",
+        "events",
+        "spikes",
+    )
     return tuple(
         {
             "chip": int(step.cores[i, 0]),

@@ -29,13 +29,12 @@ import numpy as np
 from neurodeploy.conversion import record
 from neurodeploy.conversion.choice import EVERY, choice_of, chosen
 from neurodeploy.conversion.units import ratio_of, units_of
-from neurodeploy.flow.remembered import memory_of
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints, multiply_shift
 from neurodeploy.ir.graph import Attr, HostOp, ModelInfo, WeightStore
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
-from neurodeploy.neurons.registry import payload_bits
+from neurodeploy.neurons.registry import memory_of, payload_bits
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.lowering import Floats, Made, Measured, Remembered, Signal, ToLower, Unit
 

@@ -67,11 +67,6 @@ def with_prefix(graph: Graph, tokens: Sequence[int]) -> Graph:
         rows = cache.key[:, :, : cache.length].permute(2, 0, 1), cache.value[:, : cache.length].permute(1, 0, 2)
         arrays |= {f"{path}.{role}": part.contiguous().numpy() for role, part in zip(PREFIX, rows, strict=True)}
     graph.weights.release()
-    return holding(graph, arrays, tokens)
-
-
-def holding(graph: Graph, arrays: Mapping[str, NDArray[np.float32]], tokens: Sequence[int]) -> Graph:
-    """The graph with `arrays` (named PATH.ROLE, `ops.attention.PREFIX`) as the prefix, which are `tokens`."""
 
     def held(op: Op) -> Op:
         if not isinstance(op, HostOp) or not lookup(op).keeps:

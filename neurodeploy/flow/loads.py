@@ -12,14 +12,15 @@ from neurodeploy.flow.words import Piece
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import registry
 
-#: Columns of a table of loads, a row a shard or core; the first six take time on a core. `PARTIALS` are partial sums added
-#: (an operation each), `SENT` messages that leave, `EVENTS` messages that reach synapses, `SPIKES` non-zero outputs.
-SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, EVENTS, SPIKES = range(8)
-COLUMNS = 8
+#: Columns of a table of loads, a row a shard or core; the first seven take time on a core. `PARTIALS` are partial sums added
+#: (an operation each), `SENT` messages that leave, `WRITES` numbers written to a memory, `EVENTS` messages that arrive,
+#: `SPIKES` non-zero outputs.
+SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, WRITES, EVENTS, SPIKES = range(9)
+COLUMNS = 9
 
 
 def loads_of(streams: Streams, events: Iterable[Stream] | None = None) -> Ints:
-    """(pieces, 8) of `streams.per` steps: a message that reaches a piece drives the axon's stored synapses in its rows, all
+    """(pieces, 9) of `streams.per` steps: a message that reaches a piece drives the axon's stored synapses in its rows, all
     neurons are updated in every step in which their population works. A partial sum is a microcoded neuron where it is made,
     and so is a sum of a group. What a population remembers is charged as if it were full (`neurons.model.Memory`).
 
@@ -46,17 +47,19 @@ def loads_of(streams: Streams, events: Iterable[Stream] | None = None) -> Ints:
 
 
 def remembering(streams: Streams, piece: Piece) -> Ints:
-    """(8,) what a piece does beside its neurons for what they remember, its even share of it, in every step of its
-    population: each number is one synaptic operation, each value of a row an update. Where several pieces share a
-    memory, each has a block of its rows, gets all inputs, and sends what it sums, two messages a value, which somebody adds.
+    """(9,) what a piece does beside its neurons for what they remember, its even share of it, in every step of its
+    population: each number is one synaptic operation, each value of a row an update, each number of a new row a write. Where
+    several pieces share a memory, each has a block of its rows, gets what is asked of them all (`Streams.events`), and sends
+    what it sums, two messages a value, which somebody adds.
     """
     population = streams.network.populations[piece.island]
     model, rows = registry.get_model(population.model), piece.rows[1] - piece.rows[0]
-    kept = model.memory(registry.prepared_params(population))
-    numbers = len(model.memories) * kept.rows * kept.numbers * kept.readers
+    kept = registry.memory_of(population)
+    row = len(model.memories) * kept.numbers
     found = np.zeros(COLUMNS, np.int64)
-    found[SYNOPS] = numbers * rows // population.size
+    found[SYNOPS] = row * kept.rows * kept.readers * rows // population.size
     found[UPDATES] = kept.rows * kept.values * rows // population.size
+    found[WRITES] = row * piece.rows[1] // population.size - row * piece.rows[0] // population.size
     if rows < population.size:
         found[SENT] = 2 * (population.size + kept.values)
         found[UPDATES] += 2 * (population.size + kept.values)

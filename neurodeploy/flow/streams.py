@@ -29,6 +29,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
+from neurodeploy.neurons import registry
 from neurodeploy.neurons.registry import output_ports
 
 #: Neighbouring axons that a sample takes at a time.
@@ -121,6 +122,7 @@ class Streams:
                         if (columns := (max(low - first, 0), min(high - first, width)))[0] < columns[1]
                     }  # fmt: skip
                     yield from self._shared(p, fired, cut) if p.synapse.uniform else self._single(p, fired, cut)
+                    yield from self._asked(p, fired)
 
     def _shared(self, p: Projection, fired: Ints, blocks: Mapping[Range, Ints]) -> Iterator[Stream]:
         home, total = self._homes[p.source], np.concatenate(([0], np.cumsum(fired)))
@@ -152,6 +154,19 @@ class Streams:
                     yield Stream(
                         p.name, axon, home[axon], index[touch.tile], messages, messages * touch.fan, p.synapse.shared
                     )
+
+    def _asked(self, p: Projection, fired: Ints) -> Iterator[Stream]:
+        """What a port asks of a memory goes to every tile with a part of it, not to that of its neuron alone; no synapse."""
+        if p.target_port not in registry.memory_of(self.network.populations[p.target]).asks:
+            return
+        own = [i for i, piece in enumerate(self.pieces) if piece.island == p.target and self.home(piece)]
+        tiles = np.array(sorted(own, key=lambda i: self.pieces[i].rows), np.int64)
+        reached = np.zeros((len(tiles), p.synapse.columns), np.bool_)
+        for touch in p.synapse.touches(self._rows[tiles], (0, p.synapse.columns)):
+            reached[touch.tile, touch.axon] = True
+        other, axon = np.nonzero(~reached & (reached.any(axis=0) & (fired > 0)))
+        home, silent = self._homes[p.source], np.zeros(len(axon), np.int64)
+        yield Stream(f"{p.name}, asked", axon, home[axon], tiles[other], fired[axon], silent, p.synapse.shared)
 
     def _fired(self, name: str, port: str, reader: str = "") -> Ints | None:
         """Messages of each neuron; an input that no run has counted sends whenever its reader works."""

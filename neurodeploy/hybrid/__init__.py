@@ -75,6 +75,7 @@ class Hybrid(Executor):
         self._counts = ActivityCounts.zero()
         self.watch: Capture | None = None
         super().__init__(program.schedule, host_weights, program.sizes, input=program.input, output=program.output)
+        self.prefix = len(program.info.prefix)  # in caches of the host, in memories of the chip, or in both
         head = self.ops[-1]
         if not program.streamed and isinstance(head, Segment) and self._bound[head.name].keeps:
             problem = "makes the logits, which are computed for chosen tokens, and carries something from tick to tick"

@@ -96,7 +96,8 @@ def memory(params: Arrays) -> Memory:
     """Of the keys, and of the values; a score's weight is a value of its row."""
     names = ("heads", "slots", "kv_heads", "head_dim", "kv_bits")
     heads, slots, kv_heads, dim, bits = (int(params[name].item()) for name in names)
-    return Memory(slots, kv_heads * dim, bits, heads // kv_heads, heads, int(params["kind"].item()) == FULL)
+    full = int(params["kind"].item()) == FULL
+    return Memory(slots, kv_heads * dim, bits, heads // kv_heads, heads, ("q",), full)
 
 
 def coded(on: Integers, params: Arrays, inputs: Arrays) -> list[Ints]:
@@ -181,7 +182,7 @@ def reach(params: Arrays, largest: Mapping[str, int]) -> dict[str, int]:
 
 
 def remembered(meaning: str) -> StateVar:
-    return StateVar(16, meaning, settable=False, memory=True)
+    return StateVar(16, meaning, memory=True)
 
 
 MODEL = NeuronModel(

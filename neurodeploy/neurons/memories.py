@@ -2,14 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
+from neurodeploy.ir.fixedpoint import signed_max
 from neurodeploy.neurons.model import Arrays, NeuronModel, Values
 
 
-def at_rest(model: NeuronModel, params: Arrays, samples: int) -> Values:
-    """Every memory at step 0: int16 (samples, 0, numbers)."""
-    return {name: np.zeros((samples, 0, model.memory(params).numbers), np.int16) for name in model.memories}
+def first_rows(model: NeuronModel, params: Arrays, initial: Mapping[str, Any]) -> Values:
+    """What each memory holds before anything runs: integers (rows, numbers), no row where `initial` has none."""
+    empty = np.zeros((0, model.memory(params).numbers), np.int16)
+    return {name: np.asarray(initial.get(name, empty)) for name in model.memories}
+
+
+def contradiction(model: NeuronModel, params: Arrays, initial: Mapping[str, Any]) -> str:
+    """What is wrong with the rows that its memories begin with; nothing where they are in order."""
+    kept, rows = model.memory(params), first_rows(model, params, initial)
+    for name, array in rows.items():
+        if array.dtype.kind not in "iu" or array.ndim != 2 or array.shape[1] != kept.numbers:
+            return f"{name} begins with {array.dtype} of shape {array.shape}, not with integers (rows, {kept.numbers})"
+        if np.abs(array.astype(np.int64)).max(initial=0) > signed_max(kept.bits):
+            return f"{name} begins with numbers of more than {kept.bits} bits"
+    lengths = {len(array) for array in rows.values()}
+    if len(lengths) > 1 or max(lengths, default=0) > kept.rows:
+        return f"its memories begin with {sorted(lengths)} rows, each has {kept.rows}"
+    return ""
+
+
+def begun(model: NeuronModel, initial: Mapping[str, Any]) -> int:
+    """Rows that its memories begin with."""
+    return max((len(np.asarray(initial[name])) for name in model.memories if name in initial), default=0)
+
+
+def at_rest(model: NeuronModel, params: Arrays, initial: Mapping[str, Any], samples: int) -> Values:
+    """Every memory before anything runs: int16 (samples, rows, numbers)."""
+    found = first_rows(model, params, initial)
+    return {name: np.repeat(rows.astype(np.int16)[None], samples, axis=0) for name, rows in found.items()}
 
 
 def shape(model: NeuronModel, params: Arrays, step: int) -> tuple[int, int]:

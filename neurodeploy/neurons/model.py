@@ -84,13 +84,15 @@ class StateVar:
 class Memory(NamedTuple):
     """A state of a population as a whole: rows that it writes, one a step, over the oldest once it has `rows` of them;
     `numbers` in a row, of so many bits. In a step each number is multiplied for each of its `readers` (neurons), and each
-    row makes so many `values` that are no sum. `all` : no row may give way to another, so nothing may run for longer."""
+    row makes so many `values` that are no sum; every core that holds rows needs all that comes to the ports in `asks`.
+    `all` : no row may give way to another, so that nothing may run for longer."""
 
     rows: int
     numbers: int
     bits: int
     readers: int = 1
     values: int = 0
+    asks: tuple[str, ...] = ()
     all: bool = False
 
 

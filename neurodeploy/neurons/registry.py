@@ -27,7 +27,8 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import RunState
 from neurodeploy.neurons import memories
 from neurodeploy.neurons.fed import FED
-from neurodeploy.neurons.model import EXACT_END, NeuronModel, Param, Values
+from neurodeploy.neurons.given import integers, no_others
+from neurodeploy.neurons.model import EXACT_END, Memory, NeuronModel, Param, Values
 
 
 def read_models() -> dict[str, NeuronModel]:
@@ -154,7 +155,7 @@ def prepared_params(population: Population) -> Values:
     """All parameters, defaults included: int64 arrays of shape (1,) or (size,), tables (1, entries), checked. Raises
     ND3240..ND3246."""
     model, where = model_of(population), f"population {population.name}"
-    _no_others(where, "parameter", population.params, model.params)
+    no_others(where, "parameter", population.params, model.params)
     prepared: Values = {}
     for name, param in model.params.items():
         value = population.params.get(name, param.default)
@@ -162,7 +163,7 @@ def prepared_params(population: Population) -> Values:
             fix = f"give {name}: {param.meaning}, {param.low}..{param.high}"
             raise UserError("ND3242", where, f"lacks the parameter {name} of model {population.model}", fix)
         shape = (1, np.size(value)) if param.table else (population.size if param.per_neuron else 1,)
-        prepared[name] = _array(where, name, value, shape, param.low, param.high)
+        prepared[name] = integers(where, name, value, shape, param.low, param.high)
     contradiction = model.consistent(prepared)
     if contradiction:
         problem, fix = contradiction
@@ -171,9 +172,10 @@ def prepared_params(population: Population) -> Values:
 
 
 def initial_state(population: Population, samples: int) -> Values:
-    """Every state variable at step 0: int64 (samples, size), of a memory no row. Raises ND3240..ND3246."""
+    """Every state variable before anything runs: int64 (samples, size), of a memory the rows that it begins with. Raises
+    ND3240..ND3246."""
     if model_of(population).memories:
-        return memories.at_rest(model_of(population), prepared_params(population), samples)
+        return memories.at_rest(model_of(population), prepared_params(population), population.initial, samples)
     values = _at_rest.get(population)
     if values is None:
         values = _initial_values(population, prepared_params(population))
@@ -190,6 +192,17 @@ def initial_state(population: Population, samples: int) -> Values:
     return {name: whole(value) for name, value in values.items()}
 
 
+def memory_of(population: Population) -> Memory:
+    """What it remembers: no rows where it has no memory."""
+    model = model_of(population)
+    return model.memory(prepared_params(population) if model.memories else {})
+
+
+def memory_bytes(population: Population) -> int:
+    """Bytes of its memories with every row written."""
+    return memories.in_bytes(model_of(population), prepared_params(population)) if memory_of(population).rows else 0
+
+
 def memory_shape(population: Population, step: int) -> tuple[int, int] | None:
     """Rows and numbers of each memory after so many steps; None where it has none."""
     model = model_of(population)
@@ -197,9 +210,10 @@ def memory_shape(population: Population, step: int) -> tuple[int, int] | None:
 
 
 def state_at_rest(network: Network, samples: int) -> RunState:
-    """Step 0: every population with neurons has an entry, every projection with synapses a `pending` of zeros."""
+    """Before anything runs: every population with neurons has an entry, every projection with synapses a `pending` of
+    zeros. What memories begin with was written by the steps before, which are counted."""
     return RunState(
-        step=0,
+        step=max((memories.begun(model_of(p), p.initial) for p in network.populations.values()), default=0),
         neurons={
             name: initial_state(population, samples)
             for name, population in network.populations.items()
@@ -253,42 +267,19 @@ def _initial_values(population: Population, params: Values) -> Values:
     states = model_of(population).state
     where = f"population {population.name}"
     settable = {name: variable for name, variable in states.items() if variable.settable}
-    _no_others(where, "initial state", population.initial, settable)
+    no_others(where, "initial state", population.initial, settable)
+    wrong = memories.contradiction(model_of(population), params, population.initial)
+    if wrong:
+        raise UserError("ND3246", where, wrong, "give each memory the same rows of its numbers, or none")
     values: Values = {}
     for name, variable in states.items():
-        if variable.memory:
+        if variable.memory:  # rows, not a value for each neuron
             continue
         if name in population.initial:
             end = 2 ** (variable.bits - 1)
-            values[name] = _array(where, name, population.initial[name], (population.size,), -end, end)
+            values[name] = integers(where, name, population.initial[name], (population.size,), -end, end)
         elif isinstance(variable.initial, str):
             values[name] = params[variable.initial] << variable.shift
         else:
             values[name] = np.full(1, variable.initial << variable.shift, dtype=np.int64)
     return values
-
-
-def _no_others(where: str, kind: str, given: Mapping[str, object], table: Mapping[str, object]) -> None:
-    if unknown := [name for name in given if name not in table]:
-        fix = f"leave it out, or use: {', '.join(table)}" if table else "leave it out"
-        raise UserError("ND3241", where, f"has no {kind} {unknown[0]}", fix)
-
-
-def _array(where: str, name: str, value: int | Ints, shape: tuple[int, ...], low: int, high: int) -> NDArray[np.int64]:
-    """`value` as int64 of shape (1,) or `shape`, in [low, high]."""
-    given: Ints = np.asarray(value)
-    if given.dtype.kind not in "iu":
-        if given.dtype == np.object_:  # Python integers beyond 64 bits
-            raise UserError(
-                "ND3245", where, f"{name} has values outside {low}..{high}", f"bring {name} into that range"
-            )
-        problem = f"{name} is of type {given.dtype}, not of integers"
-        raise UserError("ND3243", where, problem, f"round {name} and give it as int64")
-    if given.shape not in ((), (1,), shape):
-        fix = f"give {name} as one integer" + (f" or as an array of shape {shape}" if shape != (1,) else "")
-        raise UserError("ND3244", where, f"{name} has the shape {given.shape}", fix)
-    smallest, largest = int(given.min()), int(given.max())
-    if smallest < low or largest > high:
-        worst = smallest if smallest < low else largest
-        raise UserError("ND3245", where, f"{name} = {worst} is outside {low}..{high}", f"bring {name} into that range")
-    return given.reshape(shape if given.shape == shape else -1).astype(np.int64)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.errors import NeurodeployError, some
-from neurodeploy.flow.remembered import memory_bytes
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
+from neurodeploy.neurons.registry import memory_bytes
 from neurodeploy.ops.host.lowering import Remembered
 from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.fit_reading import Asked

@@ -50,8 +50,8 @@ def convert_hollow(
         program = lower_hollow(
             program, Remembered(asked.context, asked.kv_bits) if asked.lowers(attends=True) else None
         )
-    told = {name: getattr(asked, name) for name in ("weight_bits", "payload_bits", "on_chip", "context", "kv_bits")}
-    preset = {"name": "none: it has no weights", **told}
+    fields = {name: getattr(asked, name) for name in ("weight_bits", "payload_bits", "on_chip", "context", "kv_bits")}
+    preset = {"name": "none: it has no weights", **fields}
     calibration = {"text": "none", "tokens": 0}
     account = {"preset": preset, "calibration": calibration, "sites": list[Any]()}
     program = replace(program, conversion={**program.conversion, **account})

@@ -14,7 +14,7 @@ from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.frontends.tokenizer import Tokenizer, open_tokenizer
-from neurodeploy.ir.graph import Graph, ModelInfo
+from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.pipeline.session import Progress, runner_of
@@ -58,6 +58,7 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
 
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
     """The model as it was before conversion, read again from its source, whose files must be what was converted."""
+    from neurodeploy.conversion.prefix import with_prefix
     from neurodeploy.frontends.families import read_graph
     from neurodeploy.ops.host.executor import Executor
 
@@ -72,21 +73,9 @@ def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:
             raise UserError("ND1108", file, "is not the file that was converted", fix)
     graph = read_graph(path)
     if bundle.program.info.prefix:
-        graph = _begun(graph, bundle)
+        graph = with_prefix(graph, bundle.program.info.prefix)
     sizes = {name: population.size for name, population in graph.populations.items()}
     return Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
-
-
-def _begun(graph: Graph, bundle: Bundle) -> Graph:
-    """The float model with the prefix of the bundle."""
-    from neurodeploy.conversion.prefix import holding
-    from neurodeploy.ops.attention import PREFIX
-
-    host, keeping = bundle.host_weights, [op for op in bundle.program.operations if op.attrs.get("prefix")]
-    if host is None:
-        raise InternalError("ND9011", bundle.path, "has no host weights")
-    arrays = {name: host.get(name) for op in keeping for role, name in op.weights.items() if role in PREFIX}
-    return holding(graph, arrays, bundle.program.info.prefix)
 
 
 def encode_text(tokenizer: Tokenizer, text: str, most: int | None = None) -> list[int]:

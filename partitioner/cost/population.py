@@ -34,7 +34,7 @@ from neurodeploy.ir.population import INPUT, Section
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.units import Units
-from neurodeploy.neurons.registry import get_model, state_bytes, table_bytes
+from neurodeploy.neurons.registry import get_model, memory_of, state_bytes, table_bytes
 from neurodeploy.storage.stage_files import digest
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
@@ -82,7 +82,7 @@ class View(Ends):
     """A population. neuron : bytes of one. table : bytes of its tables. outgoing : projections from it.
 
     group : what is kept on one chip where that can be. layer : what it is counted under. sections : heads that should stay
-    whole. expert : whether a token may pass it by. copies : what it stands for.
+    whole. expert : whether a token may pass it by. copies : what it stands for. remembers : whether it has a memory.
     """
 
     sums: Sums
@@ -98,6 +98,7 @@ class View(Ends):
     sections: tuple[Section, ...]
     expert: bool
     copies: Copies
+    remembers: bool
 
     @property
     def columns(self) -> int:
@@ -195,6 +196,7 @@ def views_of(
             sections=population.sections,
             expert=population.expert is not None,
             copies=program.copies.get(name, ALONE),
+            remembers=memory_of(population).rows > 0,
         )
     return found
 

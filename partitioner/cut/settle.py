@@ -20,6 +20,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from partitioner.cost.budget import Limits, fits, needs
 from partitioner.cost.lists import reached
 from partitioner.cost.population import View
+from partitioner.cut.beside import beside_weights
 from partitioner.cut.joint import Split, split_uniform
 from partitioner.cut.known import Known
 from partitioner.cut.rows import LEVELLED, Cut, TooLarge
@@ -49,7 +50,7 @@ def split(
     DoesNotFit ND2002 : a neuron exceeds a core, however its columns are cut.
     DoesNotFit ND2013 : the tables of destinations grow as fast as the tiles shrink.
     """
-    known = Known() if known is None else known
+    known, rules = Known() if known is None else known, {**rules, **beside_weights(views, rules)}
     ragged = {name for name, view in views.items() if not view.uniform}
     units = {
         part.projection.name: np.ones(part.units.count, np.int64)

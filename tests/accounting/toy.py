@@ -25,6 +25,7 @@ def q(low: float, nominal: float, high: float, unit: str) -> Quantity:
 COSTS = {
     "synop_fc_j": q(1, 2, 3, "J"),
     "synop_conv_j": q(1, 3, 4, "J"),
+    "synop_learning_j": q(4, 5, 6, "J"),
     "neuron_update_j": q(2, 4, 8, "J"),
     "neuron_idle_j": q(1, 1, 2, "J"),
     "microcode_factor": q(1, 2, 3, "1"),
@@ -36,6 +37,7 @@ COSTS = {
     "host_link_bit_j": q(1, 1, 2, "J"),
     "t_synop_fc_s": q(1, 2, 3, "s"),
     "t_synop_conv_s": q(1, 3, 4, "s"),
+    "t_synop_learning_s": q(1, 4, 5, "s"),
     "t_neuron_s": q(1, 2, 4, "s"),
     "t_neuron_idle_s": q(1, 1, 1, "s"),
     "t_spike_out_s": q(2, 2, 2, "s"),

@@ -114,7 +114,15 @@ def test_two_threads_give_the_bits_of_one(folder: Path, monkeypatch: pytest.Monk
 
 @pytest.mark.real
 @pytest.mark.parametrize("name", REAL)
-def test_a_block_of_a_real_model(name: str) -> None:
+@pytest.mark.parametrize(
+    ("kept", "left"),
+    [
+        ({"on_chip": "block"}, {"embedding", "rope", "attention"}),
+        ({"on_chip": "all", "context": 64, "kv_bits": 8}, {"embedding", "rope_angles"}),
+    ],
+    ids=["block", "all"],
+)
+def test_a_block_of_a_real_model(name: str, kept: dict[str, object], left: set[str]) -> None:
     """Its first, and a matrix behind it; the first token, which has massive activations, included."""
     path = resolve(name)
     graph = read_graph(path)
@@ -122,8 +130,8 @@ def test_a_block_of_a_real_model(name: str) -> None:
     graph = replace(graph, ops=graph.ops[: last + 1], output=graph.ops[last].outputs[0])
     tokenizer = read_tokenizer(path, graph.info.vocab_size)
     tokens = np.array(tokenizer.encode(DEFAULT_CALIBRATION.read_text(), bos=tokenizer.adds_bos)[:1024])
-    program = quantize(graph, tokens, get_preset("default", on_chip="block"))
-    assert {op.op for op in program.operations} <= {"embedding", "rope", "attention"}
+    program = quantize(graph, tokens, get_preset("default", **kept))
+    assert {op.op for op in program.operations} <= left
     text = tokens[:12]
     wanted = Hybrid(program, graph.weights, get_runner("reference")).forward(text)
     fast = Hybrid(program, graph.weights, get_runner("fast"))

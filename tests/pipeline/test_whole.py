@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,16 @@ import neurodeploy as nd
 from neurodeploy.bundle import open_bundle
 from neurodeploy.conversion.hollow import lower_hollow
 from neurodeploy.errors import UserError
-from neurodeploy.flow.remembered import memory_bytes
+from neurodeploy.frontends.outlines import read_hollow
+from neurodeploy.neurons.registry import memory_bytes
 from neurodeploy.ops.host.lowering import Remembered
+from neurodeploy.synapses.hollow import at_width, without_head
+from neurodeploy.synapses.written_out import written_out
+from partitioner.cut import settle
+from partitioner.mapper import map_model
+from partitioner.options import Options
+from partitioner.verify.recount import verify
+from targets.systems import get_system
 from tests import models
 from tests.pipeline.test_block import shape
 from tests.refusals import refused
@@ -80,3 +89,19 @@ def test_options_of_attention_need_it() -> None:
     refused(UserError, "ND2046 .*kv_bits", nd.fit, "smollm2-135m", kv_bits=8)
     refused(UserError, "ND2045 .*kv_bits", nd.fit, "smollm2-135m", on_chip="all", kv_bits=7)
     refused(UserError, "ND2045 .*on_chip", nd.fit, "smollm2-135m", on_chip="everything")
+
+
+def test_memories_lie_beside_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two layers of SmolLM2's shapes and no head: keys and values take no cores of their own while weights leave state."""
+    hollow = without_head(at_width(read_hollow("smollm2-135m"), 8))
+    two = {name: replace(copies, layers=copies.layers[:2]) for name, copies in hollow.copies.items()}
+    program, hala = (
+        lower_hollow(written_out(replace(hollow, copies=two)), Remembered(2048, 8)),
+        get_system("hala-point"),
+    )
+    quick = Options(place=False, search=False)
+    beside = map_model(program, hala, quick)
+    assert verify(beside, program, hala) == []
+    monkeypatch.setattr(settle, "beside_weights", lambda *_: {})
+    apart = map_model(program, hala, quick)
+    assert beside.cores_used < 1.15 * beside.lower_bound < 1.3 * beside.lower_bound < apart.cores_used

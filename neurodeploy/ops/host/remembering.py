@@ -18,11 +18,11 @@ from typing import Any, cast
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import multiply_shift, signed_max
+from neurodeploy.ir.fixedpoint import Ints, multiply_shift, signed_max
 from neurodeploy.ir.population import Population, Section
 from neurodeploy.neurons.graded_attention import CHUNK, FRACTION_BITS, FULL, QUERY_BITS, RESULT_EXP, WINDOW
 from neurodeploy.ops.host.checks import Attrs
-from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
+from neurodeploy.ops.host.lowering import Floats, Lowered, Signal, ToLower, requantise
 
 #: Range of queries, keys and values over the largest that calibration saw, where bits are plenty, and where they are few.
 HEADROOM, NARROW_HEADROOM, PLENTY = 2.0, 1.25, 12
@@ -31,12 +31,11 @@ FAINTEST, LEAST_PEAK = 2.0**-10, 2.0**-60
 
 
 def lower(asked: ToLower) -> Lowered | None:
-    """None where units are beyond a multiplier, or both a window and chunks hide keys, or constants stand before every text:
-    the memory of a chip begins empty."""
+    """None where units are beyond a multiplier, or both a window and chunks hide keys."""
     op, attrs = asked.op, cast(Attrs, asked.op.attrs)
     heads, kv_heads, dim, window, chunk = (attrs[key] for key in ("heads", "kv_heads", "head_dim", "window", "chunk"))
     q, k, v = asked.inputs
-    if (window and chunk) or attrs.get("prefix"):
+    if window and chunk:
         return None
     seen: Any = [peak.reshape(-1, dim) for peak in asked.measured.inputs]
     limit = signed_max(asked.kept.bits)
@@ -68,8 +67,18 @@ def lower(asked: ToLower) -> Lowered | None:
         "score_shift": np.repeat(shift.astype(np.int64), dim),
     }  # fmt: skip
     sections = (Section(op.path, 0, heads * dim, "attention", kv_heads),)
-    out = Population(wanted.name, (heads * dim,), "graded_attention", params, sections=sections, layer=op.layer)
+    units = {"key": key, "value": value} if attrs.get("prefix") else {}
+    initial = {name: begun(asked, f"prefix_{name}", unit) for name, unit in units.items()}
+    out = Population(wanted.name, (heads * dim,), "graded_attention", params, initial, sections, op.layer)
     places = np.arange(kv_heads * dim)
     rows = places // dim * (heads // kv_heads) * dim + places % dim
     inputs = [q.into(out, "q"), k.onto(out, "k", rows, places), v.onto(out, "v", rows, places)]
     return Lowered([out], inputs, [Signal(out, 0, out.size, wanted.unit)])
+
+
+def begun(asked: ToLower, role: str, unit: Floats) -> Ints:
+    """(prefix, kv_heads * dim) codes of keys or values that stand before every text: rows that the memory has from the
+    beginning, as constants of the image."""
+    rows = asked.weights.get(asked.op.weights[role]).astype(np.float64) / unit
+    limit = signed_max(asked.kept.bits)
+    return np.clip(np.rint(rows), -limit, limit).astype(np.int16).reshape(len(rows), -1)
