@@ -50,7 +50,7 @@ EVENTS = (
     Event(CORES, "synapses", "partial sum added by a reducer", "rails", "synop_fc_j", "partial_sums", "upper bound"),
     Event(CORES, "neurons", "neuron update", "rails", "neuron_update_j", "fixed_updates", "counted"),
     Event(CORES, "neurons", "neuron update, microcoded", "rails", MICROCODED_J, "updates", "counted"),
-    Event(CORES, "memory", "number written to a memory", "rails", "synop_learning_j", "writes", "modelled"),
+    Event(CORES, "synapses", "number written to a memory", "rails", "synop_learning_j", "writes", "modelled"),
     Event(CORES, "core steps", "active core and step", "rails", "core_step_j", "core_steps", "counted"),
     Event(CORES, "messages", "message delivered", "rails", "spike_out_message_j", "messages", "counted"),
     Event(CORES, "messages", "partial sum delivered", "rails", "spike_out_message_j", "partial_messages", "upper bound"),

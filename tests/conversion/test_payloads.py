@@ -121,10 +121,11 @@ def test_what_begins_a_text() -> None:
     assert [first_token(replace(info, **change)) for change, _ in cases] == [token for _, token in cases]
 
 
-@pytest.fixture(scope="module")
-def bundle(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=["projections", "all"])
+def bundle(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """The constants are in caches of the host, or in memories of the chip."""
     out = tmp_path_factory.mktemp("narrow") / "narrow.nd"
-    pipeline.convert(folders["gemma3"], out, preset="a8", calibration_tokens=96)
+    pipeline.convert(folders["gemma3"], out, preset="a8", calibration_tokens=96, on_chip=request.param)
     return out
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from neurodeploy.accounting.account import EVENTS
 from neurodeploy.accounting.costs import cost
+from neurodeploy.accounting.ledger import KINDS
 from neurodeploy.accounting.timing import core_seconds
 from neurodeploy.flow.loads import EVENTS as ARRIVED
 from neurodeploy.flow.loads import SENT, SYNOPS, UPDATES, WRITES, loads_of
@@ -79,6 +80,7 @@ def test_where_cores_share_a_memory_each_is_asked(cut: tuple[int, ...]) -> None:
 def test_a_write_has_a_price_and_a_time() -> None:
     (event,) = (event for event in EVENTS if event.count == "writes")
     price = cost(CHIP, event.price)
+    assert event.component in KINDS
     assert (price.nominal, event.boundary) == (120e-12, "rails")  # of a synapse that learns: nothing else is published
     loads = np.zeros((1, 9))
     loads[0, WRITES] = 8

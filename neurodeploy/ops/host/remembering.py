@@ -8,7 +8,8 @@ channel; that of a key is in the query, so that a score is a sum of products of 
     q'_hid = q_hid * unit of k_d * scale * log2(e) 2**8 * 2**shift_h,     k'_jd = k_jd / unit of k_d
 
 with the largest shift for which a head's queries fit 16 bits. Ranges are calibrated to `HEADROOM` times the largest that was
-seen, those of narrow keys and values to `NARROW_HEADROOM`, and what exceeds them is clipped and counted.
+seen, those of narrow keys and values to `NARROW_HEADROOM`, and what exceeds them is clipped and counted. Keys and values of
+tokens that stand before every text (`conversion.prefix`) are rows that the memory begins with, at the same codes.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from typing import Any, cast
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints, multiply_shift, signed_max
+from neurodeploy.ir.fixedpoint import multiply_shift, signed_max
 from neurodeploy.ir.population import Population, Section
 from neurodeploy.neurons.graded_attention import CHUNK, FRACTION_BITS, FULL, QUERY_BITS, RESULT_EXP, WINDOW
 from neurodeploy.ops.host.checks import Attrs
-from neurodeploy.ops.host.lowering import Floats, Lowered, Signal, ToLower, requantise
+from neurodeploy.ops.host.lowering import Lowered, Signal, ToLower, requantise
 
 #: Range of queries, keys and values over the largest that calibration saw, where bits are plenty, and where they are few.
-HEADROOM, NARROW_HEADROOM, PLENTY = 2.0, 1.25, 12
+HEADROOM, NARROW_HEADROOM, PLENTY = 2.0, 1.1, 12
 #: The least range of a channel beside the largest, and of all.
 FAINTEST, LEAST_PEAK = 2.0**-10, 2.0**-60
 
@@ -37,7 +38,12 @@ def lower(asked: ToLower) -> Lowered | None:
     q, k, v = asked.inputs
     if window and chunk:
         return None
+    before = (
+        [asked.weights.get(op.weights[role]) for role in ("prefix_key", "prefix_value")] if attrs.get("prefix") else []
+    )
     seen: Any = [peak.reshape(-1, dim) for peak in asked.measured.inputs]
+    for number, rows in enumerate(before):  # every text attends to them: nothing of them is clipped
+        seen[1 + number] = np.maximum(seen[1 + number], np.abs(rows).max(axis=0))
     limit = signed_max(asked.kept.bits)
     room = HEADROOM if asked.kept.bits >= PLENTY else NARROW_HEADROOM
     key, value = (np.maximum(x, x.max() * FAINTEST + LEAST_PEAK) * room / limit for x in seen[1:])
@@ -67,18 +73,10 @@ def lower(asked: ToLower) -> Lowered | None:
         "score_shift": np.repeat(shift.astype(np.int64), dim),
     }  # fmt: skip
     sections = (Section(op.path, 0, heads * dim, "attention", kv_heads),)
-    units = {"key": key, "value": value} if attrs.get("prefix") else {}
-    initial = {name: begun(asked, f"prefix_{name}", unit) for name, unit in units.items()}
+    codes = [np.rint(rows / unit).reshape(len(rows), -1) for rows, unit in zip(before, (key, value), strict=False)]
+    initial = {name: rows.astype(np.int16) for name, rows in zip(("key", "value"), codes, strict=False)}
     out = Population(wanted.name, (heads * dim,), "graded_attention", params, initial, sections, op.layer)
     places = np.arange(kv_heads * dim)
     rows = places // dim * (heads // kv_heads) * dim + places % dim
     inputs = [q.into(out, "q"), k.onto(out, "k", rows, places), v.onto(out, "v", rows, places)]
     return Lowered([out], inputs, [Signal(out, 0, out.size, wanted.unit)])
-
-
-def begun(asked: ToLower, role: str, unit: Floats) -> Ints:
-    """(prefix, kv_heads * dim) codes of keys or values that stand before every text: rows that the memory has from the
-    beginning, as constants of the image."""
-    rows = asked.weights.get(asked.op.weights[role]).astype(np.float64) / unit
-    limit = signed_max(asked.kept.bits)
-    return np.clip(np.rint(rows), -limit, limit).astype(np.int16).reshape(len(rows), -1)
