@@ -133,7 +133,7 @@ PRESETS: Mapping[str, Preset] = {
         Preset("graded-12", payload_bits=12),
         Preset("graded-8", payload_bits=8),
         Preset("a12", payload_bits=12, input_range="axon", prefix=True, balance=True),
-        Preset("a8", payload_bits=8, input_range="axon", site_error=3e-4, prefix=True, balance=True),
+        Preset("a8", payload_bits=8, input_range="axon", site_error=3.5e-4, prefix=True, balance=True),
         Preset("naive", rounding="nearest", headroom=1.0, wide_fraction=0.0),
         Preset("w4", weight_bits=4, weights="groups"),
         Preset("keep", weights="file"),
