@@ -63,9 +63,9 @@ class Sparse:
             start += len(change)
         return moved
 
-    def payloads(self, steps: NDArray[np.float32]) -> NDArray[np.int64]:
+    def payloads(self, steps: NDArray[np.float32]) -> NDArray[np.int16]:
         """The thresholds of payloads in these steps: a magnitude is rounded before it is compared."""
-        return np.rint(np.clip(self.limit.double().numpy() / steps - 0.5, 0, VTH_MAX)).astype(np.int64)
+        return np.rint(np.clip(self.limit.double().numpy() / steps - 0.5, 0, VTH_MAX)).astype(np.int16)
 
 
 class _Half:

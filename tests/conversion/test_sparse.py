@@ -25,6 +25,24 @@ def layers_of(graph: Graph) -> list[list[Projection]]:
     return [unit for unit in group_projections(graph) if isinstance(unit, list)]
 
 
+def test_what_the_head_loses_is_the_mean_over_all_draws(tmp_path: Path) -> None:
+    """``E_y[(d log p(y) / dx)**2]`` by autograd for every y."""
+    graph = read_graph(models.save("qwen3", tmp_path / "m"))
+    sizes = {key: population.size for key, population in graph.populations.items()}
+    executor = module.Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
+    hidden = executor.forward_hidden(TEXT[:3])
+    head = next(op for op in graph.projections() if op.output == graph.output)
+    _, squares = module._head(executor, head, hidden, torch.Generator().manual_seed(0))
+    wanted = torch.zeros(head.in_features)
+    for row in hidden:
+        x = row.clone().requires_grad_()
+        logs = (x @ executor.weights.get(head.weight).T).log_softmax(-1)
+        for y in range(head.out_features):
+            (grad,) = torch.autograd.grad(logs[y], x, retain_graph=True)
+            wanted += logs[y].exp().detach() * grad.square()
+    assert torch.allclose(squares.float(), wanted, rtol=1e-3)
+
+
 def test_gradients_are_those_of_the_whole_model(tmp_path: Path) -> None:
     """Squares of the gradients, of one window, against torch through the whole model with the head in one piece."""
     graph = read_graph(models.save("llama4", tmp_path / "m"))
@@ -66,7 +84,7 @@ def test_one_price_for_all_axons_and_the_share_of_synaptic_events(tmp_path: Path
     prices, left, every = [], 0.0, 0.0
     for layer in layers:
         site, limit = sites[layer[0].input], found[layer[0].input].limit
-        prices.append(limit.astype(np.float64) ** 2 * site.losses().numpy() / site.fan)
+        prices.append(limit.astype(np.float64) ** 2 * site.losses(graph.weights).limit / site.fan)
         sample = torch.cat(site.sample).float().abs().numpy()
         left, every = left + site.fan * (sample > limit).sum(), every + site.fan * (sample > 0).sum()
     assert np.concatenate(prices) == pytest.approx(prices[0][0], rel=1e-4)
