@@ -33,7 +33,7 @@ class Threshold(NamedTuple):
     power: torch.Tensor
 
 
-class Sparse:
+class Thresholded:
     """What a layer does about payloads that are not sent.
 
     limit : (columns,) magnitudes up to which nothing is sent. blocks : second moments of what is
@@ -72,7 +72,7 @@ class _Half:
     """Second moments of a half of the inputs, by blocks of columns: sent : E[x' x'^T]; cross : E[(x - x') x'^T], both times
     the tokens; dropped : (columns,) the diagonal of the same of x - x'."""
 
-    def __init__(self, sparse: Sparse, inputs: Sequence[torch.Tensor], block_columns: int) -> None:
+    def __init__(self, sparse: Thresholded, inputs: Sequence[torch.Tensor], block_columns: int) -> None:
         columns = len(sparse.limit)
         self._blocks = [slice(at, min(at + block_columns, columns)) for at in range(0, columns, block_columns)]
         sizes = [block.stop - block.start for block in self._blocks]

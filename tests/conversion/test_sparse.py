@@ -11,7 +11,7 @@ import torch
 from neurodeploy.conversion import thresholds as module
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import group_projections
-from neurodeploy.conversion.sparse import Sparse, Threshold
+from neurodeploy.conversion.sparse import Threshold, Thresholded
 from neurodeploy.conversion.thresholds import thresholds
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.families import read_graph
@@ -102,7 +102,7 @@ def test_weights_make_up_for_what_is_not_sent() -> None:
         (rng.normal(size=(3000, 24)), None),
     ):
         x = torch.from_numpy(inputs).float()
-        sparse = Sparse(Threshold(np.full(24, 0.8, np.float32), power), [x[:1000], x[1000:2000]], 24)
+        sparse = Thresholded(Threshold(np.full(24, 0.8, np.float32), power), [x[:1000], x[1000:2000]], 24)
         fresh = x[2000:]
         sent = sparse.coded(fresh)
         assert bool((sent == torch.where(fresh.abs() > 0.8, fresh, 0)).all())
@@ -113,7 +113,7 @@ def test_weights_make_up_for_what_is_not_sent() -> None:
 
 def test_payload_thresholds_are_those_of_rounded_magnitudes() -> None:
     x = torch.linspace(-3, 3, 4001)[:, None]
-    sparse = Sparse(Threshold(np.array([1.05], np.float32), torch.ones(1).double()), [x, x], 8)
+    sparse = Thresholded(Threshold(np.array([1.05], np.float32), torch.ones(1).double()), [x, x], 8)
     (vth,) = sparse.payloads(np.array([0.1], np.float32))
     payload = (x / 0.1).round()
     assert vth == 10 and float(x[payload.abs() > int(vth)].abs().min()) == pytest.approx(1.05, abs=2e-3)
