@@ -26,8 +26,8 @@ from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.typed import Row
 from neurodeploy.synapses.linear import LinearLayer
 
-#: Before the names of what is stored of synapses.
-OWN = "synapse."
+#: Before the names of what is stored of synapses, and of the input population.
+OWN, OF_INPUT = "synapse.", "input."
 #: Where weights and scales lie in the NIR file.
 WEIGHT, SCALE = "node/nodes/synapses/weight", "node/nodes/scale/scale"
 
@@ -59,7 +59,8 @@ def write_image(path: Path, layer: LinearLayer) -> None:
     synapse = layer.synapses.synapse
     own = {} if _plain(synapse) else {f"{OWN}{name}": value for name, value in synapse.record().items()}
     values = {
-        "axon_exp": layer.synapses.axon_exp, "block_sums": layer.synapses.block_sums, **layer.neurons.params, **own
+        "axon_exp": layer.synapses.axon_exp, "block_sums": layer.synapses.block_sums, **layer.neurons.params, **own,
+        **{f"{OF_INPUT}{name}": value for name, value in layer.source.params.items()},
     }  # fmt: skip
     with new_hdf5(path) as file:
         for name, value in values.items():
@@ -99,7 +100,10 @@ def rows_of(folder: str, layer: LinearLayer) -> tuple[list[Row], Row]:
         beside = key.startswith("params.") or key in OPTIONAL
         return {**kind, "in": image, "as": key.removeprefix("params.") if beside else f"{OWN}{key}"}
 
-    populations = [population_row(population, place) for population in (layer.source, layer.neurons)]
+    def of_input(key: str, array: NDArray[Any]) -> dict[str, Any]:
+        return {**place(key, array), "as": OF_INPUT + key.removeprefix("params.")}
+
+    populations = [population_row(layer.source, of_input), population_row(layer.neurons, place)]
     row = projection_row(layer.synapses, place)
     if plain:
         row = {**row, "synapse": {"kind": synapse.kind, "weight": place("weight", synapse.weight), "by_row": True}}

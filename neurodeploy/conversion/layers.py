@@ -19,7 +19,7 @@ from neurodeploy.conversion.groups import GroupGrid, InGroups
 from neurodeploy.conversion.keep import OfFile, kept_grid
 from neurodeploy.conversion.presets import PAYLOAD_BITS, Preset
 from neurodeploy.conversion.rounding import Block, compensation
-from neurodeploy.conversion.sparse import Sparse
+from neurodeploy.conversion.sparse import Thresholded
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import (
     ACC_SHIFT_END,
@@ -89,7 +89,7 @@ class LayerBuilder:
         weights: WeightStore,
         grid: GroupGrid | None = None,
         code: InputCode | None = None,
-        sparse: Sparse | None = None,
+        sparse: Thresholded | None = None,
     ) -> None:
         """`code` of the input, where it is not chosen by the preset's ranges; `sparse`: not all of it is sent."""
         self.moments, self.sample, self.preset, self.weights = moments, sample, preset, weights

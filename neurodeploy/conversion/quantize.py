@@ -23,7 +23,7 @@ from neurodeploy.conversion.keep import need_grid
 from neurodeploy.conversion.layers import LayerBuilder, check_range, chunks, site_code
 from neurodeploy.conversion.lowering import lower
 from neurodeploy.conversion.presets import Preset
-from neurodeploy.conversion.sparse import Sparse, Threshold
+from neurodeploy.conversion.sparse import Threshold, Thresholded
 from neurodeploy.conversion.thresholds import thresholds
 from neurodeploy.errors import UserError
 from neurodeploy.ir.copies import island_name
@@ -246,7 +246,7 @@ def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Li
         check_range(x, projections[0].path, "input", LARGEST_INPUT)
         moments.add(x, moments=preset.rounding == "gptq" and chosen is None)
     if chosen is not None:
-        sparse = Sparse(chosen, inputs, preset.gptq_columns)
+        sparse = Thresholded(chosen, inputs, preset.gptq_columns)
         moments.blocks = sparse.blocks
     step = max(1, sum(x.shape[0] for x in inputs) // SAMPLE_TOKENS)
     sample = torch.cat([x[::step] for x in inputs])[:SAMPLE_TOKENS].clone()

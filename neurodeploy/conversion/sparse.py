@@ -33,7 +33,7 @@ class Threshold(NamedTuple):
     power: torch.Tensor
 
 
-class Sparse:
+class Thresholded:
     """What a layer does about payloads that are not sent.
 
     limit : (columns,) magnitudes up to which nothing is sent. blocks : second moments of what is
@@ -63,16 +63,16 @@ class Sparse:
             start += len(change)
         return moved
 
-    def payloads(self, steps: NDArray[np.float32]) -> NDArray[np.int64]:
+    def payloads(self, steps: NDArray[np.float32]) -> NDArray[np.int16]:
         """The thresholds of payloads in these steps: a magnitude is rounded before it is compared."""
-        return np.rint(np.clip(self.limit.double().numpy() / steps - 0.5, 0, VTH_MAX)).astype(np.int64)
+        return np.rint(np.clip(self.limit.double().numpy() / steps - 0.5, 0, VTH_MAX)).astype(np.int16)
 
 
 class _Half:
     """Second moments of a half of the inputs, by blocks of columns: sent : E[x' x'^T]; cross : E[(x - x') x'^T], both times
     the tokens; dropped : (columns,) the diagonal of the same of x - x'."""
 
-    def __init__(self, sparse: Sparse, inputs: Sequence[torch.Tensor], block_columns: int) -> None:
+    def __init__(self, sparse: Thresholded, inputs: Sequence[torch.Tensor], block_columns: int) -> None:
         columns = len(sparse.limit)
         self._blocks = [slice(at, min(at + block_columns, columns)) for at in range(0, columns, block_columns)]
         sizes = [block.stop - block.start for block in self._blocks]

@@ -11,7 +11,7 @@ import torch
 from neurodeploy.conversion import thresholds as module
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import group_projections
-from neurodeploy.conversion.sparse import Sparse, Threshold
+from neurodeploy.conversion.sparse import Threshold, Thresholded
 from neurodeploy.conversion.thresholds import thresholds
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.families import read_graph
@@ -23,6 +23,24 @@ TEXT = np.random.default_rng(1).integers(3, 256, 300)
 
 def layers_of(graph: Graph) -> list[list[Projection]]:
     return [unit for unit in group_projections(graph) if isinstance(unit, list)]
+
+
+def test_what_the_head_loses_is_the_mean_over_all_draws(tmp_path: Path) -> None:
+    """``E_y[(d log p(y) / dx)**2]`` by autograd for every y."""
+    graph = read_graph(models.save("qwen3", tmp_path / "m"))
+    sizes = {key: population.size for key, population in graph.populations.items()}
+    executor = module.Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
+    hidden = executor.forward_hidden(TEXT[:3])
+    head = next(op for op in graph.projections() if op.output == graph.output)
+    _, squares = module._head(executor, head, hidden, torch.Generator().manual_seed(0))
+    wanted = torch.zeros(head.in_features)
+    for row in hidden:
+        x = row.clone().requires_grad_()
+        logs = (x @ executor.weights.get(head.weight).T).log_softmax(-1)
+        for y in range(head.out_features):
+            (grad,) = torch.autograd.grad(logs[y], x, retain_graph=True)
+            wanted += logs[y].exp().detach() * grad.square()
+    assert torch.allclose(squares.float(), wanted, rtol=1e-3)
 
 
 def test_gradients_are_those_of_the_whole_model(tmp_path: Path) -> None:
@@ -66,7 +84,7 @@ def test_one_price_for_all_axons_and_the_share_of_synaptic_events(tmp_path: Path
     prices, left, every = [], 0.0, 0.0
     for layer in layers:
         site, limit = sites[layer[0].input], found[layer[0].input].limit
-        prices.append(limit.astype(np.float64) ** 2 * site.losses().numpy() / site.fan)
+        prices.append(limit.astype(np.float64) ** 2 * site.losses(graph.weights).limit / site.fan)
         sample = torch.cat(site.sample).float().abs().numpy()
         left, every = left + site.fan * (sample > limit).sum(), every + site.fan * (sample > 0).sum()
     assert np.concatenate(prices) == pytest.approx(prices[0][0], rel=1e-4)
@@ -84,7 +102,7 @@ def test_weights_make_up_for_what_is_not_sent() -> None:
         (rng.normal(size=(3000, 24)), None),
     ):
         x = torch.from_numpy(inputs).float()
-        sparse = Sparse(Threshold(np.full(24, 0.8, np.float32), power), [x[:1000], x[1000:2000]], 24)
+        sparse = Thresholded(Threshold(np.full(24, 0.8, np.float32), power), [x[:1000], x[1000:2000]], 24)
         fresh = x[2000:]
         sent = sparse.coded(fresh)
         assert bool((sent == torch.where(fresh.abs() > 0.8, fresh, 0)).all())
@@ -95,7 +113,7 @@ def test_weights_make_up_for_what_is_not_sent() -> None:
 
 def test_payload_thresholds_are_those_of_rounded_magnitudes() -> None:
     x = torch.linspace(-3, 3, 4001)[:, None]
-    sparse = Sparse(Threshold(np.array([1.05], np.float32), torch.ones(1).double()), [x, x], 8)
+    sparse = Thresholded(Threshold(np.array([1.05], np.float32), torch.ones(1).double()), [x, x], 8)
     (vth,) = sparse.payloads(np.array([0.1], np.float32))
     payload = (x / 0.1).round()
     assert vth == 10 and float(x[payload.abs() > int(vth)].abs().min()) == pytest.approx(1.05, abs=2e-3)
