@@ -55,7 +55,7 @@ def prepare(
 
 
 def copy_state(network: Network, state: RunState) -> RunState:
-    """The same numbers in arrays of their own, C order; memories as they are: no runner writes to what it was given of them."""
+    """The same numbers in arrays of their own, C order; memories as they are: no runner writes to those it is given."""
     return RunState(
         step=state.step,
         neurons={

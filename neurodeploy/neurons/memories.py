@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
 import numpy as np
 
-from neurodeploy.neurons.model import Arrays, NeuronModel, Values
+from neurodeploy.ir.population import Population
+from neurodeploy.neurons.model import Arrays, Memory, NeuronModel, Values
+
+#: Asked once: a state is checked before every token that is generated.
+_of: WeakKeyDictionary[Population, Memory] = WeakKeyDictionary()
+Prepared = Callable[[Population], Values]
 
 
-def at_rest(model: NeuronModel, params: Arrays, samples: int) -> Values:
-    """Every memory at step 0: int16 (samples, 0, numbers)."""
-    return {name: np.zeros((samples, 0, model.memory(params).numbers), np.int16) for name in model.memories}
+def _memory(model: NeuronModel, population: Population, prepared: Prepared) -> Memory:
+    if population not in _of:
+        _of[population] = model.memory(prepared(population))
+    return _of[population]
 
 
-def shape(model: NeuronModel, params: Arrays, step: int) -> tuple[int, int]:
+def at_rest(model: NeuronModel, population: Population, prepared: Prepared, samples: int) -> Values:
+    """Every memory at step 0: int16 (samples, 0, numbers). prepared : gives the parameters of a population."""
+    numbers = _memory(model, population, prepared).numbers
+    return {name: np.zeros((samples, 0, numbers), np.int16) for name in model.memories}
+
+
+def shape(model: NeuronModel, population: Population, prepared: Prepared, step: int) -> tuple[int, int]:
     """Rows that are written after so many steps, and numbers of each."""
-    found = model.memory(params)
+    found = _memory(model, population, prepared)
     return min(step, found.rows), found.numbers
 
 

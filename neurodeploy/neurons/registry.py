@@ -181,7 +181,7 @@ def prepared_params(population: Population) -> Values:
 def initial_state(population: Population, samples: int) -> Values:
     """Every state variable at step 0: int64 (samples, size), of a memory no row. Raises ND3240..ND3246."""
     if model_of(population).memories:
-        return memories.at_rest(model_of(population), prepared_params(population), samples)
+        return memories.at_rest(model_of(population), population, prepared_params, samples)
     values = _at_rest.get(population)
     if values is None:
         values = _initial_values(population, prepared_params(population))
@@ -201,7 +201,7 @@ def initial_state(population: Population, samples: int) -> Values:
 def memory_shape(population: Population, step: int) -> tuple[int, int] | None:
     """Rows and numbers of each memory after so many steps; None where it has none."""
     model = model_of(population)
-    return memories.shape(model, prepared_params(population), step) if model.memories else None
+    return memories.shape(model, population, prepared_params, step) if model.memories else None
 
 
 def state_at_rest(network: Network, samples: int) -> RunState:

@@ -1,7 +1,7 @@
 """`graded_attention` for all steps of a block: exact products over all its queries and keys, one pass over the scores.
 
-A product of 16-bit numbers adds pairs of them in 32 bits. So that a sum of so many of them fits, a query is split into digits
-of b bits and a weight into two of 11 (d: neurons of a head, w: bits of a key or value)::
+A product of 16-bit numbers adds pairs of them in 32 bits. So that a sum of so many of them fits, a query is split into
+digits of b bits and a weight into two of 11 (d: neurons of a head, w: bits of a key or value)::
 
     2**(b - 1) * (2**(w - 1) - 1) * d < 2**31        2**10 * (2**(w - 1) - 1) * 64 < 2**31
 
@@ -35,9 +35,14 @@ TABLE = model.EXP.astype(np.float32)
 
 
 class Prepared(NamedTuple):
-    """Of a population for the kernels: bits of a digit of a query, limits of q' and of k' and v', factors of the inputs, shifts
-    of the scores by head, and what `requantise` reads, by head."""
+    """Of a population for the kernels: some of its parameters, bits of a digit of a query, limits of q' and of k' and v',
+    factors of the inputs, shifts of the scores by head, and what `requantise` reads, by head."""
 
+    heads: int
+    groups: int
+    dim: int
+    slots: int
+    kind: int
     bits: int
     limits: Ints
     factors: NDArray[np.float64]
@@ -45,18 +50,26 @@ class Prepared(NamedTuple):
     finish: tuple[NDArray[Any], ...]
 
     @classmethod
-    def of(cls, population: Population, heads: int, dim: int) -> Prepared:
+    def of(cls, population: Population) -> Prepared:
         p = registry.prepared_params(population)
+        names = ("heads", "kv_heads", "head_dim", "slots", "kind")
+        heads, groups, dim, slots, kind = (int(p[name].item()) for name in names)
         limits = np.array([signed_max(model.QUERY_BITS), signed_max(int(p["kv_bits"].item()))])
         # the whole of a query, or as many bits as leave every sum of a head's products in 32
         bits = min(model.QUERY_BITS, 32 - int(limits[1] * dim).bit_length())
         multipliers, shifts, (score_shift,) = (
             np.array([np.broadcast_to(p[name], population.size) for name in names])
-            for names in ([f"{port}_multiplier" for port in "qkv"], [f"{port}_shift" for port in "qkv"], ["score_shift"])
+            for names in (
+                [f"{port}_multiplier" for port in "qkv"],
+                [f"{port}_shift" for port in "qkv"],
+                ["score_shift"],
+            )
         )
         params, reals, numbers = requantising(population)
         rows = (np.ascontiguousarray(x.reshape(-1, heads, dim).swapaxes(0, 1)) for x in (params, reals))
-        return cls(bits, limits, np.ldexp(multipliers.astype(float), -shifts), score_shift[::dim].copy(), (*rows, numbers))
+        factors = np.ldexp(multipliers.astype(float), -shifts)
+        finish = (*rows, numbers)
+        return cls(heads, groups, dim, slots, kind, bits, limits, factors, score_shift[::dim].copy(), finish)
 
 
 _kept: WeakKeyDictionary[Population, Prepared] = WeakKeyDictionary()
@@ -78,7 +91,11 @@ class Memory:
     def of(cls, state: Values, groups: int, dim: int, slots: int, position: int) -> Memory:
         """What is in a state before that position, in order: itself, if nothing was added since it was handed out."""
         handed = getattr(state["key"], "memory", None)
-        if isinstance(handed, cls) and handed.position == position and handed is getattr(state["value"], "memory", None):
+        if (
+            isinstance(handed, cls)
+            and handed.position == position
+            and handed is getattr(state["value"], "memory", None)
+        ):
             return handed
         found = cls(len(state["key"]), groups, dim, position)
         order = np.arange(max(0, position - slots), position) % slots
@@ -135,39 +152,42 @@ class Remembering(Neurons):
     """The population, and its keys and values by position."""
 
     def __init__(self, population: Population, state: Values) -> None:
-        super().__init__(population, state)
-        p = self.params
-        names = ("heads", "kv_heads", "head_dim", "slots", "kind")
-        self.heads, self.groups, self.dim, self.slots, self.kind = (int(p[name].item()) for name in names)
         if population not in _kept:
-            _kept[population] = Prepared.of(population, self.heads, self.dim)
+            _kept[population] = Prepared.of(population)
         self.own = _kept[population]
+        self.population, self.size, self.state, self.lost = (
+            population,
+            population.size,
+            state,
+            np.zeros((1, 3), np.int64),
+        )
         self.memory: Memory | None = None
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         steps, begin, samples, own = stop - start, first - 1 + start, len(outputs["s"]), self.own
         if self.memory is None:
-            self.memory = Memory.of(self.state, self.groups, self.dim, self.slots, begin)
+            self.memory = Memory.of(self.state, own.groups, own.dim, own.slots, begin)
         memory = self.memory
-        memory.room(steps, self.slots)
-        if self.kind == model.FULL:
-            over = max(0, begin + steps - max(self.slots, begin))
-            self.lost[0, 0] += 2 * over * samples * self.groups * self.dim
+        memory.room(steps, own.slots)
+        if own.kind == model.FULL:
+            over = max(0, begin + steps - max(own.slots, begin))
+            self.lost[0, 0] += 2 * over * samples * own.groups * own.dim
         rows = -(-steps // kernels.QUERIES) * kernels.QUERIES * -(-model.QUERY_BITS // own.bits)
-        query = np.empty((samples, self.heads, rows, 2 * memory.key.shape[3]), np.int16)
-        query[..., self.dim :] = 0
+        query = np.empty((samples, own.heads, rows, 2 * memory.key.shape[3]), np.int16)
+        query[..., own.dim :] = 0
         arrived = tuple(ports[port].arrived for port in "qkv")
         self._split(
-            kernels.take, samples * steps * self.size * WORK_INPUT, start, stop, arrived, own.factors, own.limits, self.heads,
-            self.groups, own.bits, memory.rows, query, memory.natural["key"], memory.natural["value"],
+            kernels.take, samples * steps * self.size * WORK_INPUT, start, stop, arrived, own.factors, own.limits, own.heads,
+            own.groups, own.bits, memory.rows, query, memory.natural["key"], memory.natural["value"],
         )  # fmt: skip
         memory.add(steps)
         memory.position = begin + steps
         positions, base = np.arange(begin, begin + steps), memory.position - memory.rows
-        seen, until = model.first_seen(positions, self.slots, self.kind) - base, positions + 1 - base
+        seen, until = model.first_seen(positions, own.slots, own.kind) - base, positions + 1 - base
         self._split(
-            kernels.attend, int((until - seen).sum()) * samples * self.size * WORK_SUM, query, memory.key, memory.value, seen,
-            until, own.bits, own.shift, model.FRACTION_BITS, TABLE, model.INVERSE, *own.finish, outputs["s"][:, start:stop],
+            kernels.attend, int((until - seen).sum()) * samples * self.size * WORK_SUM, query, memory.key, memory.value,
+            seen, until, own.bits, own.shift, model.FRACTION_BITS, TABLE, model.INVERSE, *own.finish,
+            outputs["s"][:, start:stop],
         )  # fmt: skip
 
     def _split(self, kernel: Any, work: int, *given: Any) -> None:
@@ -177,7 +197,7 @@ class Remembering(Neurons):
         self.lost[0] += lost.sum(axis=0)
 
     def states(self, last: bool = False) -> Values:
-        return self.state if self.memory is None else self.memory.state(self.slots)
+        return self.state if self.memory is None else self.memory.state(self.own.slots)
 
 
 def neurons(population: Population, state: Values) -> Neurons:

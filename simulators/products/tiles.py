@@ -234,7 +234,9 @@ def spread(typing: Any, a: Any, i: Any, ka: Any, b: Any, at: Any, stride: Any, s
             pair = builder.load(left.pointer(r, builder.mul(step, _I64(2)), _I32), align=2)
             single = builder.insert_element(ir.Constant(zero.type, ir.Undefined), pair, _I32(0))
             every = builder.bitcast(_shuffle(builder, single, single, [0] * lanes), numbers)
-            found.append([_multiply_add(builder, name, sums[r][n], every, v, _every_other) for n, v in enumerate(right)])
+            found.append(
+                [_multiply_add(builder, name, sums[r][n], every, v, _every_other) for n, v in enumerate(right)]
+            )
         following = builder.add(step, _I64(1))
         step.add_incoming(following, body)
         for phis, values in zip(sums, found, strict=True):

@@ -1,7 +1,7 @@
-"""The inner loops of `graded_attention` for many queries at once: exact products of 16-bit pairs, then a pass over the scores.
+"""The inner loops of `graded_attention` for many queries at once: exact products of 16-bit pairs, and a pass over the scores.
 
-Keys and values of a group lie as `simulators.products.tiles.spread` reads them, in pairs of neighbouring numbers of a head and
-of neighbouring positions::
+Keys and values of a group lie as `simulators.products.tiles.spread` reads them, in pairs of neighbouring numbers of a head
+and of neighbouring positions::
 
     key   (samples, groups, positions / 16, numbers / 2, 16, 2)        value  (samples, groups, positions / 2, numbers, 2)
 
@@ -93,14 +93,14 @@ def pack(begin: int, end: int, keys: Any, values: Any, dim: int, key: Any, value
 
 @jit
 def weigh(
-    scores: Any, row: int, begin: int, end: int, digits: int, base: float, scale: float, fraction: int, table: Any, room: Any,
-    out: Any, to: int,
+    scores: Any, row: int, begin: int, end: int, digits: int, base: float, scale: float, fraction: int, table: Any,
+    room: Any, out: Any, to: int,
 ) -> Any:  # fmt: skip
     """A query's weights from the products of its digits: their digits to `out`, their sum, and how many scores were clipped.
 
-    scores : its digits from `row` on, keys begin..end; base : of a digit; scale : ``2**-score_shift``; table : float32; out :
-    from row `to` on. Loops are short, so that each is one of vectors. A weight is a multiple of 2**5 below 2**21 and shifted
-    by 22 at most: float32 holds it and its half.
+    scores : its digits from `row` on, keys begin..end; base : of a digit; scale : ``2**-score_shift``; table : float32;
+    out : from row `to` on. Loops are short, so that each is one of vectors. An entry of the table is a multiple of 2**5
+    below 2**21 and shifted by 22 at most: float32 holds it and its half.
     """
     keys, limit, beyond, lost = end - begin, np.float64(REGISTER), False, np.int64(0)
     real, x, p, power = room[0][:keys], room[1][:keys], room[2][:keys], room[3][:keys]
@@ -148,7 +148,8 @@ def attend(
     """Payloads of the heads of one part, (samples, steps, heads * numbers).
 
     query : as `take` makes it; first, stop : the keys that each query sees, both rising; bits : of a digit; shift : of the
-    scores of each head; table : `graded_attention.EXP`; inverse : `INVERSE`; params, reals, numbers : of `requantise`, by head.
+    scores of each head; table : `graded_attention.EXP`; inverse : `INVERSE`; params, reals, numbers : of `requantise`, by
+    head.
     """
     samples, heads, steps, dim = query.shape[0], query.shape[1], first.shape[0], params.shape[2]
     digits, per = -(-16 // bits), heads // key.shape[1]
@@ -182,7 +183,18 @@ def attend(
                     weights[digit, :a] = 0
                     weights[digit, b : high - low] = 0
                 z[i], clipped = weigh(
-                    scores, i * digits, a, b, digits, 2.0**bits, 2.0 ** -shift[h], fraction, table, room, weights, i * DIGITS
+                    scores,
+                    i * digits,
+                    a,
+                    b,
+                    digits,
+                    2.0**bits,
+                    2.0 ** -shift[h],
+                    fraction,
+                    table,
+                    room,
+                    weights,
+                    i * DIGITS,
                 )
                 lost[part, 1] += clipped
             totals[:] = 0
