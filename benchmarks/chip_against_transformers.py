@@ -5,7 +5,7 @@ window, all logits computed. The rival is `LlamaForCausalLM` of transformers wit
 weights. The figure is the ratio of the total times without each side's first window; the spread over windows is printed.
 
     python benchmarks/chip_against_transformers.py [--threads N] [--windows N] [--text FILE] [--attention eager|sdpa]
-    python benchmarks/chip_against_transformers.py --on-chip block    norms, gates and the residual stream in integers too
+    python benchmarks/chip_against_transformers.py --on-chip projections block all    one after the other
     python benchmarks/chip_against_transformers.py --isa avx2         both programs as on a processor without VNNI
     python benchmarks/chip_against_transformers.py --isa all avx2     one after the other, and the ratio of the two ratios
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -82,20 +83,24 @@ def float32_speed() -> float:
     return left.numel() * right.shape[0] / min(times) / 1e9
 
 
-def one_by_one(limits: list[str]) -> None:
-    """This script under each limit of the instructions, and how the ratios compare with the first one's."""
-    first = sys.argv.index("--isa")
-    arguments = [*sys.argv[1:first], *sys.argv[first + 1 + len(limits) :]]
-    ratios = []
-    for limit in limits:
-        variables = {name: value for name, value in os.environ.items() if name != instructions.VARIABLE}
-        variables |= {} if limit == "all" else {instructions.VARIABLE: limit}
-        command = [sys.executable, __file__, *arguments]
-        printed = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout
-        print(printed, flush=True)
-        ratios.append(float(next(line for line in printed.splitlines() if line.startswith("ratio")).split()[1]))
-        if len(ratios) > 1:
-            print(f"ratio with {limit} / with {limits[0]}: {ratios[-1] / ratios[0]:.2f}\n")
+def one_by_one(options: argparse.Namespace, limits: list[str], places: list[str]) -> None:
+    """This script for each of what is on the chip and under each limit of the instructions, each in its own process."""
+    given = ("threads", "windows", "text", "attention", "bundle", "wait")
+    arguments = [f"--{name}={value}" for name in given if (value := getattr(options, name)) is not None]
+    ratios: dict[tuple[str, str], float] = {}
+    for place in places:
+        for limit in limits:
+            variables = {
+                name: value for name, value in os.environ.items() if name != instructions.VARIABLE or not limit
+            }
+            variables |= {} if limit in ("", "all") else {instructions.VARIABLE: limit}
+            command = [sys.executable, __file__, *arguments, f"--on-chip={place}"]
+            printed = subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout
+            print(printed, flush=True)
+            ratio = float(next(line for line in printed.splitlines() if line.startswith("ratio")).split()[1])
+            ratios[place, limit] = ratio
+            if limit != limits[0]:
+                print(f"{place}: ratio with {limit} / with {limits[0]}: {ratio / ratios[place, limits[0]]:.2f}\n")
 
 
 def main() -> None:
@@ -105,15 +110,19 @@ def main() -> None:
     parser.add_argument("--text", type=Path)
     parser.add_argument("--attention", choices=("eager", "sdpa"), default="eager")
     parser.add_argument("--bundle", type=Path, help="a bundle of smollm2-135m, to save converting one")
-    parser.add_argument("--on-chip", help="what of the model is populations, as of `neurodeploy convert`")
+    parser.add_argument(
+        "--on-chip", nargs="+", default=["projections"], choices=("projections", "block", "all"),
+        help="what of the model is populations, as of `neurodeploy convert`; several, each in its own process",
+    )  # fmt: skip
     parser.add_argument("--wait", choices=("passive", "active"), default="passive", help="OpenMP's wait policy")
     parser.add_argument(
         "--isa", nargs="+", choices=("all", *instructions.LIMITS), help="limits, each in its own process"
     )
     options = parser.parse_args()
-    if options.isa:
-        one_by_one(options.isa)
+    if options.isa or len(options.on_chip) > 1:
+        one_by_one(options, options.isa or [""], options.on_chip)
         return
+    (place,) = options.on_chip
     os.environ["OMP_WAIT_POLICY"] = options.wait  # before torch is loaded
 
     import torch
@@ -131,7 +140,7 @@ def main() -> None:
         bundle_path = options.bundle or Path(folder) / "smollm2.nd"
         if options.bundle is None:
             # the preset changes the integers, not their number
-            convert("smollm2-135m", bundle_path, preset="quick", on_chip=options.on_chip)
+            convert("smollm2-135m", bundle_path, preset="quick", on_chip=place)
         bundle, tokenizer = opening.open_model(bundle_path)
         tokens = np.asarray(opening.encode_text(tokenizer, text, 512 * options.windows))
         chip, rival = opening.hybrid(bundle), transformers_model(path, options.attention)
@@ -165,7 +174,8 @@ def main() -> None:
     print(f"processor     {used:8.2f}            ratio of processor time, which other work on the machine changes less")
     print(f"instructions  {instructions.chosen() or 'all'} (torch {torch.backends.cpu.get_cpu_capability()}), product "
           f"{choose(512, 16).name}, float32 {float32_speed():.1f} GMAC/s a thread")  # fmt: skip
-    setting = f"threads {options.threads}, {len(windows) - 1} windows of 512"
+    setting = f"on chip {place}, threads {options.threads}, {len(windows) - 1} windows of 512"
+    print(f"largest memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GB, of both together")
     print(f"{setting}, attention {options.attention}, wait {options.wait}, same next token {np.mean(agree):.4f}")
 
 

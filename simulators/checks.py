@@ -55,11 +55,11 @@ def prepare(
 
 
 def copy_state(network: Network, state: RunState) -> RunState:
-    """The same numbers in arrays of their own, C order."""
+    """The same numbers in arrays of their own, C order; memories as they are: no runner writes to those it is given."""
     return RunState(
         step=state.step,
         neurons={
-            name: {v: np.array(a, np.int64 if a.ndim < 3 else a.dtype, order="C") for v, a in values.items()}
+            name: {v: np.array(a, np.int64, order="C") if a.ndim < 3 else a for v, a in values.items()}
             for name, values in state.neurons.items()
         },
         pending={
@@ -162,7 +162,7 @@ def _check_array(
 ) -> None:
     need(isinstance(given, np.ndarray) and given.dtype.kind in "iu", subject, "state is not an array of integers")
     need(given.shape == shape, subject, f"has shape {shape}, the state has {given.shape}")
-    if given.size:
+    if given.size and end < np.iinfo(given.dtype).max:
         fits = -end - 1 <= int(given.min()) and int(given.max()) <= end
         problem = f"state reaches from {given.min()} to {given.max()}, beyond {end.bit_length() + 1} bits"
         need(fits, subject, problem)

@@ -33,6 +33,7 @@ has one precedent, synapses imprinted by the learning engine. Softmax in powers 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -73,9 +74,9 @@ def reciprocal(m: Ints) -> Ints:
     return found
 
 
-def first_seen(position: int, slots: int, kind: int) -> int:
-    """The first position that is visible from this one."""
-    return position - position % slots if kind == CHUNK else max(0, position - slots + 1)
+def first_seen(position: Any, slots: int, kind: int) -> Any:
+    """The first position that is visible from this one, or from each of these."""
+    return position - position % slots if kind == CHUNK else np.maximum(0, position - slots + 1)
 
 
 def weights(x: Ints) -> Ints:

@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import signed_max
-from neurodeploy.neurons.model import Arrays, NeuronModel, Values
+from neurodeploy.neurons.model import Memory, NeuronModel, Values
 
 
-def first_rows(model: NeuronModel, params: Arrays, initial: Mapping[str, Any]) -> Values:
+def first_rows(model: NeuronModel, kept: Memory, initial: Mapping[str, Any]) -> Values:
     """What each memory holds before anything runs: integers (rows, numbers), no row where `initial` has none."""
-    empty = np.zeros((0, model.memory(params).numbers), np.int16)
+    empty = np.zeros((0, kept.numbers), np.int16)
     return {name: np.asarray(initial.get(name, empty)) for name in model.memories}
 
 
-def contradiction(model: NeuronModel, params: Arrays, initial: Mapping[str, Any]) -> str:
+def contradiction(model: NeuronModel, kept: Memory, initial: Mapping[str, Any]) -> str:
     """What is wrong with the rows that its memories begin with; nothing where they are in order."""
-    kept, rows = model.memory(params), first_rows(model, params, initial)
+    rows = first_rows(model, kept, initial)
     for name, array in rows.items():
         if array.dtype.kind not in "iu" or array.ndim != 2 or array.shape[1] != kept.numbers:
             return f"{name} begins with {array.dtype} of shape {array.shape}, not with integers (rows, {kept.numbers})"
@@ -36,19 +36,17 @@ def begun(model: NeuronModel, initial: Mapping[str, Any]) -> int:
     return max((len(np.asarray(initial[name])) for name in model.memories if name in initial), default=0)
 
 
-def at_rest(model: NeuronModel, params: Arrays, initial: Mapping[str, Any], samples: int) -> Values:
+def at_rest(model: NeuronModel, kept: Memory, initial: Mapping[str, Any], samples: int) -> Values:
     """Every memory before anything runs: int16 (samples, rows, numbers)."""
-    found = first_rows(model, params, initial)
+    found = first_rows(model, kept, initial)
     return {name: np.repeat(rows.astype(np.int16)[None], samples, axis=0) for name, rows in found.items()}
 
 
-def shape(model: NeuronModel, params: Arrays, step: int) -> tuple[int, int]:
+def shape(kept: Memory, step: int) -> tuple[int, int]:
     """Rows that are written after so many steps, and numbers of each."""
-    found = model.memory(params)
-    return min(step, found.rows), found.numbers
+    return min(step, kept.rows), kept.numbers
 
 
-def in_bytes(model: NeuronModel, params: Arrays) -> int:
+def in_bytes(model: NeuronModel, kept: Memory) -> int:
     """Bytes of all memories with every row written."""
-    found = model.memory(params)
-    return len(model.memories) * found.rows * -(-found.numbers * found.bits // 8)
+    return len(model.memories) * kept.rows * -(-kept.numbers * kept.bits // 8)

@@ -44,6 +44,7 @@ MODELS: Mapping[str, NeuronModel] = MappingProxyType(read_models())
 #: What small runs would ask again and again: the largest payload, and a state at step 0 that is the same for all neurons.
 _largest: WeakKeyDictionary[Population, int] = WeakKeyDictionary()
 _at_rest: WeakKeyDictionary[Population, Values] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Population, Memory] = WeakKeyDictionary()
 
 
 def get_model(name: str) -> NeuronModel:
@@ -175,7 +176,7 @@ def initial_state(population: Population, samples: int) -> Values:
     """Every state variable before anything runs: int64 (samples, size), of a memory the rows that it begins with. Raises
     ND3240..ND3246."""
     if model_of(population).memories:
-        return memories.at_rest(model_of(population), prepared_params(population), population.initial, samples)
+        return memories.at_rest(model_of(population), memory_of(population), population.initial, samples)
     values = _at_rest.get(population)
     if values is None:
         values = _initial_values(population, prepared_params(population))
@@ -193,20 +194,21 @@ def initial_state(population: Population, samples: int) -> Values:
 
 
 def memory_of(population: Population) -> Memory:
-    """What it remembers: no rows where it has no memory."""
-    model = model_of(population)
-    return model.memory(prepared_params(population) if model.memories else {})
+    """What it remembers: no rows where it has no memory. Asked once: a state is checked before every token."""
+    if population not in _kept:
+        model = model_of(population)
+        _kept[population] = model.memory(prepared_params(population) if model.memories else {})
+    return _kept[population]
 
 
 def memory_bytes(population: Population) -> int:
     """Bytes of its memories with every row written."""
-    return memories.in_bytes(model_of(population), prepared_params(population)) if memory_of(population).rows else 0
+    return memories.in_bytes(model_of(population), memory_of(population))
 
 
 def memory_shape(population: Population, step: int) -> tuple[int, int] | None:
     """Rows and numbers of each memory after so many steps; None where it has none."""
-    model = model_of(population)
-    return memories.shape(model, prepared_params(population), step) if model.memories else None
+    return memories.shape(memory_of(population), step) if model_of(population).memories else None
 
 
 def state_at_rest(network: Network, samples: int) -> RunState:
@@ -239,7 +241,7 @@ def state_bytes(population: Population) -> int:
     if model is FED:
         return 0
     params = prepared_params(population)
-    bits = model.state_bits + -(-8 * memories.in_bytes(model, params) // population.size)
+    bits = model.state_bits + -(-8 * memories.in_bytes(model, memory_of(population)) // population.size)
     for name, value in params.items():
         if model.params[name].table:
             continue
@@ -268,7 +270,7 @@ def _initial_values(population: Population, params: Values) -> Values:
     where = f"population {population.name}"
     settable = {name: variable for name, variable in states.items() if variable.settable}
     no_others(where, "initial state", population.initial, settable)
-    wrong = memories.contradiction(model_of(population), params, population.initial)
+    wrong = memories.contradiction(model_of(population), memory_of(population), population.initial)
     if wrong:
         raise UserError("ND3246", where, wrong, "give each memory the same rows of its numbers, or none")
     values: Values = {}

@@ -1,151 +1,203 @@
-"""`graded_attention` for all steps of a block: products over all its queries and keys, one pass over the scores.
+"""`graded_attention` for all steps of a block: exact products over all its queries and keys, one pass over the scores.
 
-Every sum of `neurons/graded_attention.py` is below 2**53, so that products of real numbers of 64 bits are exact in any
-order: a score ``2**15 * 2**15 * 2**10`` at most, a weighted value ``2**21 * 2**15 * 2**17``. Positions follow one
-another here, while a run lasts; a ring is what is put into the state.
+A product of 16-bit numbers adds pairs of them in 32 bits. So that a sum of so many of them fits, a query is split into
+digits of b bits and a weight into two of 11 (d: neurons of a head, w: bits of a key or value)::
+
+    2**(b - 1) * (2**(w - 1) - 1) * d < 2**31        2**10 * (2**(w - 1) - 1) * 64 < 2**31
+
+for 64 positions at a time, whose sums are added in 64 bits. Positions follow one another here, while a run lasts; a ring is
+what is put into the state.
 """
 
 from __future__ import annotations
+
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.population import Population
-from neurodeploy.machine.jit import jit
 from neurodeploy.machine.threads import parts_of, split
 from neurodeploy.neurons import graded_attention as model
-from neurodeploy.neurons.arithmetic import Integers
+from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Values
-from neurodeploy.neurons.registers import REGISTER_BITS
+from simulators.fast.kernels import attention as kernels
 from simulators.fast.neurons import Arrays, Neurons, Ports
 from simulators.fast.neurons import neurons as plain
+from simulators.fast.registers import requantising
+from simulators.products.tiles import SPREAD
 
-#: Scores that exist at a time.
-SCORES = 1 << 21
-#: Work of a score in units of a multiply-add of `machine.threads`.
-WORK_SCORE = 8
+#: Work of a key and a query's number, and of an input that is coded, in units of a multiply-add of `machine.threads`.
+WORK_SUM, WORK_INPUT = 2, 4
+TABLE = model.EXP.astype(np.float32)
 
 
-@jit
-def weigh(part, parts, s, shift, first, stop, table, fraction, limit, z, lost):  # type: ignore[no-untyped-def]
-    """Exact sums s (queries, heads, keys) become weights, 0 where a query does not see a key; z: their sums.
+class Prepared(NamedTuple):
+    """Of a population for the kernels: some of its parameters, bits of a digit of a query, limits of q' and of k' and v',
+    factors of the inputs, shifts of the scores by head, and what `requantise` reads, by head."""
 
-    shift (heads,); first, stop (queries,): the keys that a query sees; limit: largest score; lost (parts,): clipped ones.
+    heads: int
+    groups: int
+    dim: int
+    slots: int
+    kind: int
+    bits: int
+    limits: Ints
+    factors: NDArray[np.float64]
+    shift: Ints
+    finish: tuple[NDArray[Any], ...]
+
+    @classmethod
+    def of(cls, population: Population) -> Prepared:
+        p = registry.prepared_params(population)
+        names = ("heads", "kv_heads", "head_dim", "slots", "kind")
+        heads, groups, dim, slots, kind = (int(p[name].item()) for name in names)
+        limits = np.array([signed_max(model.QUERY_BITS), signed_max(int(p["kv_bits"].item()))])
+        # the whole of a query, or as many bits as leave every sum of a head's products in 32
+        bits = min(model.QUERY_BITS, 32 - int(limits[1] * dim).bit_length())
+        multipliers, shifts, (score_shift,) = (
+            np.array([np.broadcast_to(p[name], population.size) for name in names])
+            for names in (
+                [f"{port}_multiplier" for port in "qkv"],
+                [f"{port}_shift" for port in "qkv"],
+                ["score_shift"],
+            )
+        )
+        params, reals, numbers = requantising(population)
+        rows = (np.ascontiguousarray(x.reshape(-1, heads, dim).swapaxes(0, 1)) for x in (params, reals))
+        factors = np.ldexp(multipliers.astype(float), -shifts)
+        finish = (*rows, numbers)
+        return cls(heads, groups, dim, slots, kind, bits, limits, factors, score_shift[::dim].copy(), finish)
+
+
+_kept: WeakKeyDictionary[Population, Prepared] = WeakKeyDictionary()
+
+
+class Memory:
+    """Keys and values of the last `rows` positions before `position`, as a state has them and as the kernels read them.
+
+    rows are only ever added behind those that are there, so that what was handed out stays as it is.
     """
-    queries, heads, keys = s.shape
-    x = np.empty(keys, np.int64)
-    for i in range(queries * part // parts, queries * (part + 1) // parts):
-        for h in range(heads):
-            row, right = s[i, h], shift[h]
-            half = (np.int64(1) << (right - 1)) if right > 0 else np.int64(0)
-            most = np.int64(-(2**62))
-            for j in range(first[i], stop[i]):
-                value = (np.int64(row[j]) + half) >> right
-                if value > limit or value < -limit:
-                    lost[part] += 1
-                    value = limit if value > 0 else -limit
-                x[j] = value
-                most = max(most, value >> fraction)
-            total = np.int64(0)
-            row[: first[i]] = 0.0
-            row[stop[i] :] = 0.0
-            for j in range(first[i], stop[i]):
-                behind = min(most - (x[j] >> fraction), 40)
-                p = table[x[j] & ((1 << fraction) - 1)]
-                if behind > 0:
-                    p = (p + (np.int64(1) << (behind - 1))) >> behind
-                row[j] = p
-                total += p
-            z[i, h] = total
+
+    def __init__(self, samples: int, groups: int, dim: int, position: int) -> None:
+        self.groups, self.dim, self.position, self.rows = groups, dim, position, 0
+        self.natural = {name: np.empty((samples, 0, groups * dim), np.int16) for name in ("key", "value")}
+        self.key = np.empty((samples, groups, 0, -(-dim // 2), SPREAD, 2), np.int16)
+        self.value = np.empty((samples, groups, 0, -(-dim // SPREAD) * SPREAD, 2), np.int16)
+
+    @classmethod
+    def of(cls, state: Values, groups: int, dim: int, slots: int, position: int) -> Memory:
+        """What is in a state before that position, in order: itself, if nothing was added since it was handed out."""
+        handed = getattr(state["key"], "memory", None)
+        if (
+            isinstance(handed, cls)
+            and handed.position == position
+            and handed is getattr(state["value"], "memory", None)
+        ):
+            return handed
+        found = cls(len(state["key"]), groups, dim, position)
+        order = np.arange(max(0, position - slots), position) % slots
+        found.room(order.size)
+        for name, array in state.items():
+            found.natural[name][:, : order.size] = array[:, order]
+        found.add(order.size)
+        return found
+
+    def room(self, steps: int, slots: int = 0) -> None:
+        """For so many more rows: twice as many where they do not fit, without those before the last `slots`."""
+        if self.rows + steps <= self.natural["key"].shape[1]:
+            return
+        rows = min(slots, self.rows)
+        capacity = -(-2 * (rows + steps) // kernels.CHUNK) * kernels.CHUNK
+        for name, old in self.natural.items():
+            self.natural[name] = np.empty((len(old), capacity, old.shape[2]), np.int16)
+            self.natural[name][:, :rows] = old[:, self.rows - rows : self.rows]
+        (samples, groups, _, *pair), (_, _, _, *one) = self.key.shape, self.value.shape
+        self.key = np.empty((samples, groups, capacity // SPREAD, *pair), np.int16)
+        self.value = np.empty((samples, groups, capacity // 2, *one), np.int16)
+        self.rows = 0
+        self.add(rows)
+
+    def add(self, rows: int) -> None:
+        """So many more, which are in `natural` already."""
+        natural = self.natural["key"], self.natural["value"]
+        kernels.pack(self.rows, self.rows + rows, *natural, self.dim, self.key, self.value)
+        self.rows += rows
+
+    def state(self, slots: int) -> Values:
+        """The last `slots` positions, each at its place in the ring."""
+        kept = min(slots, self.position)
+        found = {name: array[:, self.rows - kept : self.rows] for name, array in self.natural.items()}
+        if self.position > slots:
+            place = np.argsort(np.arange(self.position - kept, self.position) % slots)
+            found = {name: array[:, place] for name, array in found.items()}
+        return {name: Handed.of(array, self) for name, array in found.items()}
+
+
+class Handed(np.ndarray):  # type: ignore[type-arg]
+    """A part of a state that knows the `Memory` it was taken from. It cannot be written to."""
+
+    memory: Memory | None = None
+
+    @classmethod
+    def of(cls, array: NDArray[np.int16], memory: Memory) -> Handed:
+        found = array.view(cls)
+        found.memory, found.flags.writeable = memory, False
+        return found
 
 
 class Remembering(Neurons):
     """The population, and its keys and values by position."""
 
     def __init__(self, population: Population, state: Values) -> None:
-        super().__init__(population, state)
-        p = self.params
-        names = ("heads", "kv_heads", "head_dim", "slots", "kind")
-        self.heads, self.groups, self.dim, self.slots, self.kind = (int(p[name].item()) for name in names)
-        shift = np.broadcast_to(p["score_shift"], (self.size,)).reshape(self.heads, self.dim)[:, 0]
-        self.shift = np.ascontiguousarray(shift.reshape(self.groups, -1))
-        #: Steps done; None until the first block says so.
-        self.position: int | None = None
+        if population not in _kept:
+            _kept[population] = Prepared.of(population)
+        self.own = _kept[population]
+        self.population, self.size, self.state, self.lost = (
+            population,
+            population.size,
+            state,
+            np.zeros((1, 3), np.int64),
+        )
+        self.memory: Memory | None = None
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
-        steps, begin = stop - start, first - 1 + start
-        if self.position is None:
-            self._unroll(begin)
-        on = Integers()
-        arrived = {name: port.arrived[:, start:stop] for name, port in ports.items()}
-        q, k, v = model.coded(on, self.params, arrived)
-        if self.kind == model.FULL:
-            over = max(0, begin + steps - max(self.slots, begin))
-            on.wrapped += 2 * over * len(q) * self.groups * self.dim
-        for name, new in (("key", k), ("value", v)):
-            rows = new.reshape(*new.shape[:2], self.groups, -1)[..., : self.dim].reshape(len(q), steps, -1)
-            self.state[name] = np.concatenate([self.state[name], rows.astype(np.int16)], axis=1)
-        self.position = begin + steps
-        a = np.empty(q.shape, np.int64)
-        z = np.empty((*q.shape[:2], self.heads), np.int64)
-        for sample in range(len(q)):
-            self._attend(q[sample], sample, begin, a[sample], z[sample], on)
-        sent = model.finished(on, a, np.repeat(z, self.dim, axis=2), self.params)
-        outputs["s"][:, start:stop] = sent
-        self.lost[0] += (on.wrapped, on.saturated, on.saturated_out)
-        kept = min(self.slots, self.position)
-        if self.state["key"].shape[1] > 2 * kept:
-            self._forget(kept)
+        steps, begin, samples, own = stop - start, first - 1 + start, len(outputs["s"]), self.own
+        if self.memory is None:
+            self.memory = Memory.of(self.state, own.groups, own.dim, own.slots, begin)
+        memory = self.memory
+        memory.room(steps, own.slots)
+        if own.kind == model.FULL:
+            over = max(0, begin + steps - max(own.slots, begin))
+            self.lost[0, 0] += 2 * over * samples * own.groups * own.dim
+        rows = -(-steps // kernels.QUERIES) * kernels.QUERIES * -(-model.QUERY_BITS // own.bits)
+        query = np.empty((samples, own.heads, rows, 2 * memory.key.shape[3]), np.int16)
+        query[..., own.dim :] = 0
+        arrived = tuple(ports[port].arrived for port in "qkv")
+        self._split(
+            kernels.take, samples * steps * self.size * WORK_INPUT, start, stop, arrived, own.factors, own.limits, own.heads,
+            own.groups, own.bits, memory.rows, query, memory.natural["key"], memory.natural["value"],
+        )  # fmt: skip
+        memory.add(steps)
+        memory.position = begin + steps
+        positions, base = np.arange(begin, begin + steps), memory.position - memory.rows
+        seen, until = model.first_seen(positions, own.slots, own.kind) - base, positions + 1 - base
+        self._split(
+            kernels.attend, int((until - seen).sum()) * samples * self.size * WORK_SUM, query, memory.key, memory.value,
+            seen, until, own.bits, own.shift, model.FRACTION_BITS, TABLE, model.INVERSE, *own.finish,
+            outputs["s"][:, start:stop],
+        )  # fmt: skip
 
-    def _attend(self, q: Ints, sample: int, begin: int, a: Ints, z: Ints, on: Integers) -> None:
-        """Sums a (steps, size) and z (steps, heads) of one sample."""
-        keys, values = (self.state[name][sample].reshape(-1, self.groups, self.dim) for name in ("key", "value"))
-        base = begin + len(q) - len(keys)  # the position of the first
-        seen = [model.first_seen(begin + i, self.slots, self.kind) for i in range(len(q))]
-        heads = self.heads // self.groups
-        for group in range(self.groups):
-            width = slice(group * heads * self.dim, (group + 1) * heads * self.dim)
-            several = q[:, width].reshape(len(q), heads, self.dim)
-            key, value = keys[:, group].astype(np.float64), values[:, group].astype(np.float64)
-            step = max(1, SCORES // (heads * len(keys)))
-            for i in range(0, len(q), step):
-                part = several[i : i + step].astype(np.float64)
-                low, end = seen[i] - base, begin + i + len(part) - base
-                s = (part.reshape(-1, self.dim) @ key[low:end].T).reshape(len(part), heads, -1)
-                first = np.array(seen[i : i + step]) - base - low
-                stop = np.arange(len(part)) + begin + i + 1 - base - low
-                total = z[i : i + step, group * heads : (group + 1) * heads]
-                total[...], lost = weighed(s, self.shift[group], first, stop)
-                on.saturated += lost
-                sums = s.reshape(-1, end - low) @ value[low:end]
-                a[i : i + step, width] = sums.reshape(len(part), -1)
-
-    def _unroll(self, begin: int) -> None:
-        """Rings become positions in order."""
-        if begin > self.slots:
-            order = np.arange(begin - self.slots, begin) % self.slots
-            self.state = {name: array[:, order] for name, array in self.state.items()}
-        self.position = begin
-
-    def _forget(self, rows: int) -> None:
-        self.state = {name: np.ascontiguousarray(array[:, -rows:]) for name, array in self.state.items()}
+    def _split(self, kernel: Any, work: int, *given: Any) -> None:
+        """By several threads, which count by themselves."""
+        lost = np.zeros((parts_of(work), 3), np.int64)
+        split(kernel, work, *given, lost)
+        self.lost[0] += lost.sum(axis=0)
 
     def states(self, last: bool = False) -> Values:
-        if self.position is None:
-            return self.state
-        kept = min(self.slots, self.position)
-        place = np.argsort(np.arange(self.position - kept, self.position) % self.slots)
-        return {name: array[:, array.shape[1] - kept :][:, place] for name, array in self.state.items()}
-
-
-def weighed(s: NDArray[np.float64], shift: Ints, first: Ints, stop: Ints) -> tuple[Ints, int]:
-    """`weigh` by several threads: the sums of weights (queries, heads), and scores that were clipped."""
-    z = np.empty(s.shape[:2], np.int64)
-    work, limit = s.size * WORK_SCORE, signed_max(REGISTER_BITS)
-    lost = np.zeros(parts_of(work), np.int64)
-    split(weigh, work, s, shift, first, stop, model.EXP, model.FRACTION_BITS, limit, z, lost)
-    return z, int(lost.sum())
+        return self.state if self.memory is None else self.memory.state(self.own.slots)
 
 
 def neurons(population: Population, state: Values) -> Neurons:

@@ -94,7 +94,16 @@ REGISTERS: Mapping[str, Register] = {
 
 def prepared(population: Population) -> Prepared:
     """The kernel of a population and what it reads."""
-    kernel, p, size = REGISTERS[population.model], registry.prepared_params(population), population.size
+    return _prepared(REGISTERS[population.model], population)
+
+
+def requantising(population: Population) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """What `kernels.registers.requantise` reads of a population: params, reals, numbers."""
+    return _prepared(_requantised(registers.requantise, _states), population)[1:]
+
+
+def _prepared(kernel: Register, population: Population) -> Prepared:
+    p, size = registry.prepared_params(population), population.size
 
     def rows(given: tuple[Ints, ...], kind: type) -> NDArray[Any]:
         return np.array([np.broadcast_to(row, size) for row in given], kind).reshape(-1, size)

@@ -26,6 +26,8 @@ from numba.np import arrayobj
 
 #: Rows of the right matrix in a tile: eight sums, one vector of the left and one product fit 16 registers.
 PANEL = 8
+#: Rows and columns of a tile of `spread`: eight sums of 256 bits, too.
+ROWS, SPREAD = 4, 16
 #: Columns of the left matrix come in multiples of this: the longest vector of 16-bit numbers.
 WIDEST = 32
 
@@ -68,13 +70,17 @@ def _half(builder: Any, v: Any, half: int) -> Any:
     return _shuffle(builder, v, v, list(range(half * count, (half + 1) * count)))
 
 
-def _multiply_add(builder: Any, name: str, sums: Any, a: Any, b: Any) -> Any:
-    """``sums + (products of a and b, added in pairs)``; which products share a lane does not matter."""
+def _every_other(builder: Any, v: Any, first: int) -> Any:
+    return _shuffle(builder, v, v, list(range(first, v.type.count, 2)))
+
+
+def _multiply_add(builder: Any, name: str, sums: Any, a: Any, b: Any, parted: Any = _half) -> Any:
+    """``sums + (products of a and b, added in pairs)``: neighbours by the instruction, elsewhere as `parted` takes them."""
     if name:
         kind = ir.FunctionType(sums.type, [a.type, b.type])
         return builder.add(sums, builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b]))
     for half in (0, 1):
-        left, right = (builder.sext(_half(builder, v, half), sums.type) for v in (a, b))
+        left, right = (builder.sext(parted(builder, v, half), sums.type) for v in (a, b))
         sums = builder.add(sums, builder.mul(left, right))
     return sums
 
@@ -190,3 +196,58 @@ def _tile(rows: int) -> Any:
 #: Arguments (a, i, ka, b, j, kb, steps, fresh, out, x, y): int16 `a`, int8 or int16 `b`, int32 or int64 `out`, all with two
 #: axes, the last contiguous; ``steps >= 1``; `fresh` writes sums, otherwise they are added to what `out` has.
 one_row, two_rows = _tile(1), _tile(2)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def spread(typing: Any, a: Any, i: Any, ka: Any, b: Any, at: Any, stride: Any, steps: Any, out: Any, y: Any) -> Any:
+    """``out[i + r, y + c] = sum over k and of n = 0, 1 of a[i + r, ka + 2 k + n] * b[at + k stride + 2 c + n]``.
+
+    r < `ROWS`, c < `SPREAD`, k < steps, which is at least one. `a` (int16) and `out` (int32) have two axes, the last
+    contiguous; `b` (int16) has one. Pairs of `b` lie side by side for the sums that read them, so that nothing is added
+    across lanes. 32-bit sums are exact while the sum itself does not leave them, however its parts do.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kinds = signature.args
+        lanes, name = _pair_instruction(context.codegen())
+        i, ka, at, stride, steps, y = (
+            context.cast(builder, arguments[n], kinds[n], types.intp) for n in (1, 2, 4, 5, 6, 8)
+        )
+        left = _Rows(context, builder, kinds[0], arguments[0], i, ka, ROWS)
+        to = _Rows(context, builder, kinds[7], arguments[7], i, y, ROWS)
+        data = builder.ptrtoint(arrayobj.make_array(kinds[3])(context, builder, arguments[3]).data, _I64)
+        vectors, numbers = SPREAD // lanes, ir.VectorType(_I16, 2 * lanes)
+        zero = ir.Constant(ir.VectorType(_I32, lanes), [0] * lanes)
+        before, body, after = builder.block, builder.append_basic_block("spread"), builder.append_basic_block("done")
+        builder.branch(body)
+        builder.position_at_end(body)
+        step = builder.phi(_I64)
+        step.add_incoming(_I64(0), before)
+        sums = [[builder.phi(zero.type) for _ in range(vectors)] for _ in range(ROWS)]
+        place = builder.add(data, builder.mul(builder.add(at, builder.mul(step, stride)), _I64(2)))
+        right = []
+        for n in range(vectors):
+            pointer = builder.inttoptr(builder.add(place, _I64(4 * lanes * n)), numbers.as_pointer())
+            right.append(builder.load(pointer, align=2))
+        found: list[list[Any]] = []
+        for r in range(ROWS):
+            pair = builder.load(left.pointer(r, builder.mul(step, _I64(2)), _I32), align=2)
+            single = builder.insert_element(ir.Constant(zero.type, ir.Undefined), pair, _I32(0))
+            every = builder.bitcast(_shuffle(builder, single, single, [0] * lanes), numbers)
+            found.append(
+                [_multiply_add(builder, name, sums[r][n], every, v, _every_other) for n, v in enumerate(right)]
+            )
+        following = builder.add(step, _I64(1))
+        step.add_incoming(following, body)
+        for phis, values in zip(sums, found, strict=True):
+            for phi, value in zip(phis, values, strict=True):
+                phi.add_incoming(zero, before)
+                phi.add_incoming(value, body)
+        builder.cbranch(builder.icmp_signed("<", following, steps), body, after)
+        builder.position_at_end(after)
+        for r in range(ROWS):
+            for n in range(vectors):
+                builder.store(found[r][n], to.pointer(r, _I64(n * lanes), zero.type), align=4)
+        return context.get_dummy_value()
+
+    return types.void(a, i, ka, b, at, stride, steps, out, y), generate
