@@ -27,6 +27,7 @@ def convert(
     on_chip: given.OnChip = None,
     context: given.KeptContext = None,
     kv_bits: given.KvBits = None,
+    head_top: given.HeadTop = None,
     gain: given.Gain = None,
     source: given.Source = None,
     reset: given.Reset = None,

@@ -176,6 +176,13 @@ KvBits = Annotated[
     int | None,
     typer.Option(help="With --on-chip all: bits of a key or value, 8 or 16.", rich_help_panel=TEXT_MODELS),
 ]
+HeadTop = Annotated[
+    int | None,
+    typer.Option(
+        help="The chip chooses among the logits: the ids of so many of the largest leave it (1 to 8; 0: all logits leave).",
+        rich_help_panel=TEXT_MODELS,
+    ),
+]
 Gain = Annotated[
     str | None,
     typer.Option(

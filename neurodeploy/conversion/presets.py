@@ -12,6 +12,8 @@ PAYLOAD_BITS = tuple(range(8, 17))
 ROUNDINGS = ("gptq", "nearest")
 #: What of a model is on the chip: static projections; everything that can be but attention; attention too.
 ON_CHIP = ("projections", "block", "all")
+#: Ids that the head may choose on the chip: each takes a tree of winners of its own.
+HEAD_TOP = 8
 #: Bits of a key or value that is kept on the chip.
 KV_BITS = (8, 16)
 #: Fields that only attention on the chip reads.
@@ -46,6 +48,7 @@ class Preset:
     balance : columns of weights are made equal in size where a norm before them can take the factor
     on_chip : "projections" puts linear layers on the chip; "block" every operation between them that has a lowering, but
         attention; "all" attention too, with keys and values as memory of the chip
+    head_top : the chip chooses among the logits: the ids of so many of the largest leave it (0: all logits leave)
     context, kv_bits : of "all": positions that a layer remembers at most, and the width of a key or value
     gptq_columns : second moments of wider inputs are taken block-diagonal in blocks of so many columns
     """
@@ -72,6 +75,7 @@ class Preset:
     balance: bool = False
     context: int = 2048
     kv_bits: int = 16
+    head_top: int = 0
 
     def __post_init__(self) -> None:
         checks = [
@@ -85,6 +89,7 @@ class Preset:
             ("on_chip", self.on_chip in ON_CHIP, f"choose one of {ON_CHIP}"),
             ("context", 1 <= self.context <= SLOTS_MAX, f"choose 1 to {SLOTS_MAX} positions"),
             ("kv_bits", self.kv_bits in KV_BITS, f"choose one of {KV_BITS}"),
+            ("head_top", 0 <= self.head_top <= HEAD_TOP, f"choose 1 to {HEAD_TOP} ids, or 0 for all logits"),
             ("input_range", self.input_range in RANGES, f"choose one of {RANGES}"),
             ("site_error", 0.0 < self.site_error <= 1.0, "choose a share in (0, 1]"),
             ("percentile", 50.0 < self.percentile <= 100.0, "choose a value in (50, 100]"),
