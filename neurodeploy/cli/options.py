@@ -151,7 +151,9 @@ Preset = Annotated[
         show_default="default",
     ),
 ]
-PayloadBits = Annotated[int | None, typer.Option(help="Width of an event: 8 to 16.", rich_help_panel=TEXT_MODELS)]
+PayloadBits = Annotated[
+    int | None, typer.Option(help="Width of an event: 8 to 24 (default: 16).", rich_help_panel=TEXT_MODELS)
+]
 Rounding = Annotated[
     str | None, typer.Option(help="Of weights: gptq (compensated) or nearest.", rich_help_panel=TEXT_MODELS)
 ]

@@ -43,15 +43,15 @@ class _Items(NamedTuple):
 def choose(program: Program, count: int) -> Program:
     """The program whose host gets the ids of the `count` largest logits of a token, and of more than one their logits.
 
-    ND1111 where the host makes the logits, or there are not more of them than that.
+    ND1112 where the host makes the logits, or there are not more of them than that.
     """
     head, step = _head(program)
     if head is None or step is None:
         problem = "makes its logits on the host, so that none can be chosen on the chip"
-        raise UserError("ND1111", program.info.name, problem, "leave --head-top out")
+        raise UserError("ND1112", program.info.name, problem, "leave --head-top out")
     if count >= head.size:
         problem = f"has {head.size} logits a token, so that choosing {count} of them is nothing"
-        raise UserError("ND1111", program.info.name, problem, f"choose 1 to {head.size - 1}")
+        raise UserError("ND1112", program.info.name, problem, f"choose 1 to {head.size - 1}")
     populations, projections = dict(program.network.populations), list(program.network.projections)
 
     def add(population: Population, into: Sequence[Projection]) -> Population:

@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass, replace
 from neurodeploy.errors import UserError
 from neurodeploy.neurons.graded_attention import SLOTS_MAX
 
-PAYLOAD_BITS = tuple(range(8, 17))
+PAYLOAD_BITS = tuple(range(8, 25))
+#: The most that a site gets, or an axon with its exponent; more is for who asks for it.
+SITE_BITS = 16
 ROUNDINGS = ("gptq", "nearest")
 #: What of a model is on the chip: static projections; everything that can be but attention; attention too.
 ON_CHIP = ("projections", "block", "all")
@@ -80,6 +82,11 @@ class Preset:
     def __post_init__(self) -> None:
         checks = [
             ("payload_bits", self.payload_bits in PAYLOAD_BITS, f"choose one of {PAYLOAD_BITS}"),
+            (
+                "payload_bits",
+                self.payload_bits <= SITE_BITS or self.input_range != "axon",
+                f"choose at most {SITE_BITS}",
+            ),
             ("weight_bits", 2 <= self.weight_bits <= 8, "choose 2 to 8"),
             ("weights", self.weights in WEIGHTS, f"choose one of {WEIGHTS}"),
             ("weight_bits", self.weights == "rows" or self.weight_bits == BITS.get(self.weights), "leave it out"),

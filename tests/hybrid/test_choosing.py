@@ -132,7 +132,7 @@ def test_read_out_is_what_it_was_made_of(folder: Path) -> None:
 
 def test_it_is_refused_where_nothing_is_chosen(folder: Path) -> None:
     _, program = converted(folder, "gemma3", "block")
-    with pytest.raises(UserError, match="ND1111"):
+    with pytest.raises(UserError, match="ND1112"):
         choose(program, 251)
     with pytest.raises(UserError, match="ND1101"):
         get_preset("default", head_top=9)
