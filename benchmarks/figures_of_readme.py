@@ -59,12 +59,14 @@ def blocks(folder: Path, model: str) -> None:
         pipeline.convert(model, bundle, on_chip=on_chip)
         seen = pipeline.eval(bundle, fetched("britannica"), max_tokens=TOKENS)
         mapped, phase = pipeline.map(bundle, "alia-point"), pipeline.energy(bundle)["generate"]
+        loss = f"{seen['bits_per_byte_change']:+.3%} bits per byte, {seen['kl_per_token']:.4f} nats a token"
         print(
-            f"{model}, {on_chip}: {seen['bits_per_byte_change']:+.3%} bits per byte, {seen['kl_per_token']:.4f} nats a token, "
-            f"same next token {seen['top1_agreement']:.4f}, {seen['saturations']} clipped\n"
-            f"  {mapped['crossings_per_token']:.0f} crossings, {mapped['steps_per_token']:.0f} steps, {mapped['chips_used']} "
-            f"chips; generate: board {band(phase['joules_per_token']['board'], 1)} J, {band(phase['seconds_per_token'])} ms"
+            f"{model}, {on_chip}: {loss}, same next token {seen['top1_agreement']:.4f}, {seen['saturations']} clipped"
         )
+        moved = " ".join(f"{mapped[f'{what}_per_token']:.0f} {what}," for what in ("crossings", "steps"))
+        joules = phase["joules_per_token"]["board"]
+        print(f"  {moved} {mapped['chips_used']} chips; generate: board {band(joules, 1)} J, ", end="")
+        print(f"{band(phase['seconds_per_token'])} ms a token")
 
 
 def spiking(folder: Path) -> None:
