@@ -29,7 +29,8 @@ PARAMS = {
 def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
     bits = int(params["out_bits"].item())
-    return {"s": np.where(inputs["b"] == params["own"], -signed_max(bits), on.saturate_payload(inputs["a"], bits))}
+    left = np.where(inputs["b"] == params["own"], -signed_max(bits), inputs["a"])
+    return {"s": on.saturate_payload(left, bits)}
 
 
 def reach(params: Arrays, largest: Mapping[str, int]) -> dict[str, int]:

@@ -3,14 +3,15 @@
 Equation, a and b the exact sums at the ports of the values, i and j those of their places in the left and the right half of
 what the node stands for::
 
-    id[t] = i[t]             s[t] = saturate(a[t], out_bits)      where a[t] >= b[t]
-    id[t] = j[t] + half      s[t] = saturate(b[t], out_bits)      elsewhere
+    id[t] = i[t]             s[t] = a[t]      where a[t] >= b[t]
+    id[t] = j[t] + half      s[t] = b[t]      elsewhere
 
 So of equal values the one on the left wins, the lowest place of all. A value that sends nothing is 0, as everywhere. The
 first output is the place: of the last node it is all that leaves.
 
 A neuron of our own: a comparison and two choices of a neuron program (Intel, Loihi 2 technology brief, 2021). Trees of
-winners: each core finds its own, then winners are compared. Counted in `saturated_out`: each s that was clipped.
+winners: each core finds its own, then winners are compared. Both outputs have out_bits; counted in `saturated_out`: each
+that was clipped.
 """
 
 from __future__ import annotations
@@ -38,7 +39,8 @@ def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -
     left = inputs["a"] >= inputs["b"]
     place = np.where(left, inputs["i"], inputs["j"] + params["half"])
     larger = np.where(left, inputs["a"], inputs["b"])
-    return {"id": place, "s": on.saturate_payload(larger, int(params["out_bits"].item()))}
+    bits = int(params["out_bits"].item())
+    return {"id": on.saturate_payload(place, bits), "s": on.saturate_payload(larger, bits)}
 
 
 def reach(params: Arrays, largest: Mapping[str, int]) -> dict[str, int]:
