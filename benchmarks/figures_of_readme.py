@@ -2,7 +2,7 @@
 
 The language models (`make test-real` installs them) take a quarter of an hour of one core each; `--only` names the parts.
 
-    python benchmarks/figures_of_readme.py [--only language spiking fit] [--models smollm2-135m gemma3-270m]
+    python benchmarks/figures_of_readme.py [--only language block spiking fit] [--models smollm2-135m gemma3-270m]
 """
 
 from __future__ import annotations
@@ -50,6 +50,25 @@ def language(folder: Path, model: str) -> None:
     print(f"  generate: {said['text']!r}")
 
 
+def blocks(folder: Path, model: str) -> None:
+    """What is said of blocks, and of everything, on the chip: loss, and a generated token at the board."""
+    from benchmarks.texts import fetched
+
+    for on_chip in ("block", "all"):
+        bundle = folder / f"{model}-{on_chip}.nd"
+        pipeline.convert(model, bundle, on_chip=on_chip)
+        seen = pipeline.eval(bundle, fetched("britannica"), max_tokens=TOKENS)
+        mapped, phase = pipeline.map(bundle, "alia-point"), pipeline.energy(bundle)["generate"]
+        loss = f"{seen['bits_per_byte_change']:+.3%} bits per byte, {seen['kl_per_token']:.4f} nats a token"
+        print(
+            f"{model}, {on_chip}: {loss}, same next token {seen['top1_agreement']:.4f}, {seen['saturations']} clipped"
+        )
+        moved = " ".join(f"{mapped[f'{what}_per_token']:.0f} {what}," for what in ("crossings", "steps"))
+        joules = phase["joules_per_token"]["board"]
+        print(f"  {moved} {mapped['chips_used']} chips; generate: board {band(joules, 1)} J, ", end="")
+        print(f"{band(phase['seconds_per_token'])} ms a token")
+
+
 def spiking(folder: Path) -> None:
     """The six commands of the digits."""
     bundle = folder / "digits.nd"
@@ -74,7 +93,7 @@ def fits() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", nargs="+", default=["language", "spiking", "fit"])
+    parser.add_argument("--only", nargs="+", default=["language", "block", "spiking", "fit"])
     parser.add_argument("--models", nargs="+", default=["smollm2-135m", "gemma3-270m"])
     parser.add_argument("--folder", type=Path, help="keep the bundles here")
     options = parser.parse_args()
@@ -86,6 +105,8 @@ def main() -> None:
             fits()
         for model in options.models if "language" in options.only else ():
             language(folder, model)
+        if "block" in options.only:
+            blocks(folder, options.models[0])
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from neurodeploy.ops.host.kvcache import State
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """New tokens, the margin of each choice (largest logit minus the second), and why it stopped."""
+    """New tokens, the margin of each choice (largest logit minus the second, inf where none is known), and why it
+    stopped."""
 
     tokens: tuple[int, ...]
     margins: tuple[float, ...]
@@ -60,7 +61,7 @@ def generate(
     margins: list[float] = []
     stopped = "length"
     while True:
-        if not np.isfinite(logits).all():
+        if np.isnan(logits).any() or not np.isfinite(logits.max()):  # -inf: what the chip has not chosen
             raise not_finite("the logits of the next token")
         best = np.partition(logits, -2)[-2:] if logits.size > 1 else np.array([0.0, 0.0])
         margins.append(float(best[1] - best[0]))

@@ -32,6 +32,8 @@ from neurodeploy.ops import experts_of, lookup
 
 CHIP_REASON = Reason("static-projection", "static weights and one sum a neuron: synapses and neurons of one island", "")
 
+#: What finds the largest logits, so that ids leave in place of logits.
+CHOOSES = Reason("chooses-tokens", "compares logits: the ids of the largest leave the chip in place of all logits", "")
 #: Of a population on the chip, and of one that is fed from outside.
 NEURONS = Reason("neurons", "its neurons and the synapses into them live on cores", "")
 OUTSIDE = Reason("outside", "its payloads come from outside and enter over the host border", "")
@@ -47,7 +49,7 @@ PINNED = Reason("pinned-to-host", "the plan puts it on the host", "set its devic
 def lowered_by(program: Program) -> dict[str, Reason]:
     """By population which operation of the model it does, or is a part of, where conversion has put one on the chip."""
     told = cast(Sequence[Mapping[str, Any]], program.conversion.get("lowered", ()))
-    return {
+    return dict.fromkeys(program.behind_head, CHOOSES) | {
         name: Reason(f"lowered-{row['op']}", f"does {row['op']} {row['path']} in integers, or a part of it", "")
         for row in told
         for name in row["populations"]

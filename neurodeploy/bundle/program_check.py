@@ -22,8 +22,10 @@ PAYLOAD_BITS = 24
 def check_program(program: Program, weights: WeightStore | None) -> None:
     """`program` must have passed `Program.check`; `weights` are the tensors of its host operations."""
     sizes, info = program.sizes, program.info
-    if program.output and sizes.get(program.output) != info.vocab_size:
+    if program.output and not program.ids and sizes.get(program.output) != info.vocab_size:
         raise ValueError(f"{program.output} has {sizes.get(program.output)} neurons, not one per token")
+    if program.ids:
+        _check_choice(program)
     rows: dict[str, str] = {program.input: IDS}
     if len({item.path for item in program.schedule}) != len(program.schedule):
         raise ValueError("two steps have the same path")
@@ -51,9 +53,21 @@ def check_program(program: Program, weights: WeightStore | None) -> None:
         rows.update(zip(item.outputs, given, strict=True))
     last = program.schedule[-1]
     read = last.inputs or (last.reads if isinstance(last, Segment) else ())
-    alone = last.outputs == (program.output,) and len(read) == 1 and rows[program.output] == TOKENS
+    made = set(last.outputs) == {program.ids or program.output, program.output}
+    alone = made and len(read) == 1 and rows[program.output] == TOKENS
     if program.output and not alone:
         raise ValueError(f"{last.path}: the last step must make {program.output} of one value")
+
+
+def _check_choice(program: Program) -> None:
+    """Ids and logits are as many, behind one linear layer of a row a token whose unit is known."""
+    network, behind, sizes = program.network, program.behind_head, program.sizes
+    heads = {p.source for name in behind for p in network.into(name) if p.source not in behind}
+    known = len(heads) == 1 and heads <= program.units.keys()
+    whole = known and network.populations[next(iter(heads))].size == program.info.vocab_size
+    count = sizes.get(program.ids, 0)
+    if not whole or count != sizes.get(program.output) or not 0 < count < program.info.vocab_size:
+        raise ValueError(f"{program.ids} are not the ids of the largest logits of a head")
 
 
 def _border(segment: Segment) -> tuple[list[int], list[int]]:

@@ -58,6 +58,8 @@ def program_to_json(program: Program, known: Known) -> tuple[dict[str, Any], dic
         "host": [step_to_json(step) for step in program.host],
         "network": network,
     }
+    if program.ids:
+        value["ids"] = program.ids
     if program.units:
         value["units"] = units_to_json(program.units, arrays)
     return value, arrays
@@ -126,7 +128,7 @@ def read_program(
         program = Program(
             _info(table(value, "info"), 1 if source else 0), network_from_json(table(value, "network"), arrays),
             tuple(_step(row) for row in items(value, "host")), {name: integer(sizes, name, 1) for name in sizes},
-            source, text(value, "output"),
+            source, text(value, "output"), ids=text(value, "ids") if "ids" in value else "",
         )  # fmt: skip
         program.check()
         if "units" in value:

@@ -29,6 +29,7 @@ def convert(
     kv_bits: given.KvBits = None,
     events: given.EventShare = None,
     keep_of: given.KeepOf = None,
+    head_top: given.HeadTop = None,
     gain: given.Gain = None,
     source: given.Source = None,
     reset: given.Reset = None,

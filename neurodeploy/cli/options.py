@@ -151,7 +151,9 @@ Preset = Annotated[
         show_default="default",
     ),
 ]
-PayloadBits = Annotated[int | None, typer.Option(help="Width of an event: 8 to 16.", rich_help_panel=TEXT_MODELS)]
+PayloadBits = Annotated[
+    int | None, typer.Option(help="Width of an event: 8 to 24 (default: 16).", rich_help_panel=TEXT_MODELS)
+]
 Rounding = Annotated[
     str | None, typer.Option(help="Of weights: gptq (compensated) or nearest.", rich_help_panel=TEXT_MODELS)
 ]
@@ -187,6 +189,13 @@ KeepOf = Annotated[
     str | None,
     typer.Option(
         help="N:M, send only the N largest payloads of each M consecutive axons (2:4).", rich_help_panel=TEXT_MODELS
+    ),
+]
+HeadTop = Annotated[
+    int | None,
+    typer.Option(
+        help="The chip chooses among the logits: the ids of so many of the largest leave it (1 to 8; 0: all logits leave).",
+        rich_help_panel=TEXT_MODELS,
     ),
 ]
 Gain = Annotated[

@@ -15,6 +15,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.choosing import read_out
 from neurodeploy.conversion.lowering import lower
 from neurodeploy.ir.fixedpoint import Dyadic, Ints
 from neurodeploy.ir.graph import HostOp
@@ -157,6 +158,7 @@ def raised(program: Program) -> Program:
 
     Linear layers keep their weights; their neurons send what the chip's readers want, and not what the host would read.
     """
+    program = read_out(program)
     if "lowered" not in program.conversion:
         return program
     network, ops = program.network, {op.path: op for op in (*program.operations, *lowered_operations(program))}

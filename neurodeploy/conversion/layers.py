@@ -17,7 +17,7 @@ from neurodeploy.conversion.by_row import ByRow, Form
 from neurodeploy.conversion.codes import AxonCodes, InputCode, InputMoments, choose_code
 from neurodeploy.conversion.groups import GroupGrid, InGroups
 from neurodeploy.conversion.keep import OfFile, kept_grid
-from neurodeploy.conversion.presets import PAYLOAD_BITS, Preset
+from neurodeploy.conversion.presets import SITE_BITS, Preset
 from neurodeploy.conversion.rounding import Block, compensation
 from neurodeploy.conversion.sparse import Thresholded
 from neurodeploy.errors import ModelError
@@ -242,7 +242,7 @@ def site_code(
         for start, stop in chunks(projection.out_features):
             power += torch.from_numpy(weights.get(projection.weight, start, stop)).square_().sum(dim=0)
     codes = AxonCodes(inputs, power)
-    for bits in range(preset.payload_bits, PAYLOAD_BITS[-1] + 1):
+    for bits in range(preset.payload_bits, SITE_BITS + 1):
         code, error = codes.best(bits)
         if error <= preset.site_error:
             break

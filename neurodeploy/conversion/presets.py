@@ -10,10 +10,14 @@ from neurodeploy.errors import UserError
 from neurodeploy.neurons.graded_attention import SLOTS_MAX
 from neurodeploy.neurons.graded_choice import GROUP_MAX
 
-PAYLOAD_BITS = tuple(range(8, 17))
+PAYLOAD_BITS = tuple(range(8, 25))
+#: The most that a site gets, or an axon with its exponent; more is for who asks for it.
+SITE_BITS = 16
 ROUNDINGS = ("gptq", "nearest")
 #: What of a model is on the chip: static projections; everything that can be but attention; attention too.
 ON_CHIP = ("projections", "block", "all")
+#: Ids that the head may choose on the chip: each takes a tree of winners of its own.
+HEAD_TOP = 8
 #: Bits of a key or value that is kept on the chip.
 KV_BITS = (8, 16)
 #: Fields that only attention on the chip reads.
@@ -51,6 +55,7 @@ class Preset:
     events : share of the synaptic events of layers that is left: payloads that are small by predicted loss are not sent
         (`conversion.thresholds`); 1 sends all
     keep_of : "N:M": of each M consecutive axons only the N largest payloads are sent (`neurons.graded_choice`)
+    head_top : the chip chooses among the logits: the ids of so many of the largest leave it (0: all logits leave)
     context, kv_bits : of "all": positions that a layer remembers at most, and the width of a key or value
     gptq_columns : second moments of wider inputs are taken block-diagonal in blocks of so many columns
     """
@@ -79,10 +84,16 @@ class Preset:
     keep_of: str = "1:1"
     context: int = 2048
     kv_bits: int = 16
+    head_top: int = 0
 
     def __post_init__(self) -> None:
         checks = [
             ("payload_bits", self.payload_bits in PAYLOAD_BITS, f"choose one of {PAYLOAD_BITS}"),
+            (
+                "payload_bits",
+                self.payload_bits <= SITE_BITS or self.input_range != "axon",
+                f"choose at most {SITE_BITS}",
+            ),
             ("weight_bits", 2 <= self.weight_bits <= 8, "choose 2 to 8"),
             ("weights", self.weights in WEIGHTS, f"choose one of {WEIGHTS}"),
             ("weight_bits", self.weights == "rows" or self.weight_bits == BITS.get(self.weights), "leave it out"),
@@ -92,6 +103,7 @@ class Preset:
             ("on_chip", self.on_chip in ON_CHIP, f"choose one of {ON_CHIP}"),
             ("context", 1 <= self.context <= SLOTS_MAX, f"choose 1 to {SLOTS_MAX} positions"),
             ("kv_bits", self.kv_bits in KV_BITS, f"choose one of {KV_BITS}"),
+            ("head_top", 0 <= self.head_top <= HEAD_TOP, f"choose 1 to {HEAD_TOP} ids, or 0 for all logits"),
             ("input_range", self.input_range in RANGES, f"choose one of {RANGES}"),
             ("site_error", 0.0 < self.site_error <= 1.0, "choose a share in (0, 1]"),
             ("events", 0.0 < self.events <= 1.0, "choose a share in (0, 1]"),

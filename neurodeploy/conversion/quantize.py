@@ -17,6 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.bits import planned
+from neurodeploy.conversion.choosing import choose
 from neurodeploy.conversion.codes import InputMoments
 from neurodeploy.conversion.groups import GroupGrid
 from neurodeploy.conversion.keep import need_grid
@@ -226,6 +227,8 @@ def quantize(
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
     program = lower(program, graph.weights, run.measured, Remembered(preset.context, preset.kv_bits))
+    if preset.head_top:
+        program = choose(program, preset.head_top)
     program.check()
     return program
 

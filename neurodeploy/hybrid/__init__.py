@@ -100,6 +100,16 @@ class Hybrid(Executor):
             return torch.from_numpy(self._pass.sent[head.reads[0]][0])
         return super().hidden(values)
 
+    def answer(self, values: Values) -> torch.Tensor:
+        """Of tokens that the chip has not chosen the logit is -inf; of the one that it has, where no logit is told, 0."""
+        found = super().answer(values)
+        if not self.program.ids:
+            return found
+        ids = values[self.program.ids].long()
+        logits = torch.zeros(ids.shape) if self.program.ids == self.program.output else found
+        rows = torch.full((len(ids), self.program.info.vocab_size), -torch.inf)
+        return rows.scatter_(1, ids, logits)
+
     @staticmethod
     def inputs_of(op: Step) -> tuple[str, ...]:
         """What has stayed on the chip has names of its own beside the values of the host."""

@@ -33,7 +33,7 @@ from neurodeploy.ir.graph import HostOp, ModelInfo
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import INPUT
-from neurodeploy.ir.segments import Decode, Encode, HostStep, Segment, segments_of
+from neurodeploy.ir.segments import Decode, Encode, HostStep, Segment, behind_head, segments_of
 
 #: The numeric contract: the rules of `ir.network`, and those of this module for the border.
 CONTRACT = "neurodeploy-steps/2"
@@ -45,6 +45,8 @@ class Program:
 
     sizes : neurons of each host value. input, output : the host values that are the ids of tokens and the logits; "" where
     streams feed the input populations, and the payloads of `network.outputs` are the result.
+    ids : the host value that has the ids of the tokens whose logits `output` has, where the chip has chosen them
+        (`conversion.choosing`); `output` itself where there is one and its logit is not told. "" : all logits, in order.
     copies : by population, or path of a host operation, what it stands for; of no entry for itself (`synapses.hollow`).
     units : what payloads stand for that cross no border, by population, where that is known. Nothing runs by it: files for
     others and their checks do.
@@ -59,6 +61,7 @@ class Program:
     conversion: Mapping[str, object] = field(default_factory=dict)
     copies: Mapping[str, Copies] = field(default_factory=dict)
     units: Mapping[str, Unit] = field(default_factory=dict)
+    ids: str = ""
 
     @staticmethod
     def of(network: Network) -> Program:
@@ -77,7 +80,17 @@ class Program:
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
-        return segments_of(self.network, self.host, self.output)
+        return segments_of(self.network, self.host, self.output, self.behind_head)
+
+    @cached_property
+    def behind_head(self) -> frozenset[str]:
+        """The populations that choose among the logits; none where all logits leave."""
+        return behind_head(self.network, self.host, (self.ids, self.output)) if self.ids else frozenset()
+
+    @property
+    def candidates(self) -> int:
+        """Tokens of which one is chosen: those whose ids leave the chip, or the vocabulary."""
+        return self.sizes[self.ids] if self.ids else self.info.vocab_size
 
     @cached_property
     def schedule(self) -> tuple[HostOp | Segment, ...]:

@@ -13,7 +13,7 @@ payload waits on the chip (`Segment.reads`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from neurodeploy.errors import InternalError
@@ -98,15 +98,30 @@ class Segment:
         return bool(self.encodes) or any(name not in self.reads for name in self.network.inputs)
 
 
-def segments_of(network: Network, host: Sequence[HostStep], output: str = "") -> tuple[Segment, ...]:
+def behind_head(network: Network, host: Sequence[HostStep], values: Collection[str]) -> frozenset[str]:
+    """Populations between the linear layer that makes logits, which has sections, and those that send these values."""
+    found = {step.population for step in host if isinstance(step, Decode) and set(values) & set(step.values)}
+    todo = list(found)
+    while todo:
+        for p in network.into(todo.pop()):
+            if not network.populations[p.source].sections and p.source not in found:
+                found.add(p.source)
+                todo.append(p.source)
+    return frozenset(found)
+
+
+def segments_of(
+    network: Network, host: Sequence[HostStep], output: str = "", chooses: Collection[str] = ()
+) -> tuple[Segment, ...]:
     """All segments, in the order of their first populations; a network without a host is one. ND9004 where what a population
     sends comes back to it by way of the host.
 
     The population that makes the host value `output` (logits, which are computed for chosen ticks only) is a segment of its
-    own where one other population feeds it: it reads what has stayed on the chip."""
+    own where one other population feeds it: it reads what has stayed on the chip. So is one whose logits the populations
+    `chooses` read, and these are with it."""
     if not any(isinstance(step, Encode | Decode) for step in host):
         return (Segment(network.name, network),)
-    level = _levels(network, host, output)
+    level = _levels(network, host, output, chooses)
     first = _first_of_group(network, level)
     members: dict[str, list[str]] = {}
     for name in network.populations:
@@ -116,9 +131,11 @@ def segments_of(network: Network, host: Sequence[HostStep], output: str = "") ->
     return tuple(_segment(network, names, encodes, decodes) for names in members.values())
 
 
-def _levels(network: Network, host: Sequence[HostStep], output: str) -> dict[str, int]:
+def _levels(network: Network, host: Sequence[HostStep], output: str, chooses: Collection[str]) -> dict[str, int]:
     level, values = dict.fromkeys(network.populations, 0), dict[str, int]()
     heads = {step.population for step in host if isinstance(step, Decode) and output in step.values}
+    if chooses:
+        heads = {p.source for name in chooses for p in network.into(name) if p.source not in chooses}
     raised = True
     while raised:
         raised = False

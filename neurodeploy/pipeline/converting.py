@@ -16,7 +16,7 @@ from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
 #: Options by what they are for.
 OF_CHECKPOINTS = (
     "calibration", "preset", "payload_bits", "weight_bits", "rounding", "input_range", "calibration_tokens", "on_chip",
-    "context", "kv_bits", "events", "keep_of",
+    "context", "kv_bits", "events", "keep_of", "head_top",
 )  # fmt: skip
 OF_FILES = {
     ".nir": tuple(field.name for field in fields(NirOptions) if field.name not in ("verb", "kept")),
@@ -29,10 +29,10 @@ def convert(model: str | Path, out: str | Path, *, progress: Progress | None = N
 
     **A language model**: a Hugging Face folder, a .gguf, a hub id or another name (`frontends.names`). `calibration` is a
     text file (default: the embedded one); `preset` one of `conversion.presets.PRESETS` (default: "default"); `payload_bits`,
-    `weight_bits`, `rounding`, `input_range`, `calibration_tokens`, `on_chip`, `context`, `kv_bits`, `events`, `keep_of`
-    change single fields of it. Interrupted (ND3009), it leaves finished islands in a hidden folder beside `out`. The same
-    call goes on with them and
-    writes the same bytes as one that was not interrupted: a digest of model, text, options and versions names the folder.
+    `weight_bits`, `rounding`, `input_range`, `calibration_tokens`, `on_chip`, `context`, `kv_bits`, `events`, `keep_of`,
+    `head_top` change single fields of it. Interrupted (ND3009), it leaves finished islands in a hidden folder beside `out`.
+    The same call goes on with them and writes the same bytes as one that was not interrupted: a digest of model, text,
+    options and versions names the folder.
 
     Of a folder with a config.json and no weights, or a bare config.json, of any family that `fit` reads, it makes a bundle
     without weights, which `map`, `energy`, `explain` and `report` take; what runs a model refuses it (ND2111).

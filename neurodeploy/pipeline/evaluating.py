@@ -85,7 +85,7 @@ def _text(
 
     tokenizer = tokenizer_of(opened)
     tokens = after_prefix(opened.program.info, encode_text(tokenizer, read_text(text), max_tokens))
-    chip = hybrid(opened, runner)
+    chip = hybrid(opened, runner, logits=True)
     drift = Drift(opened, chip)
     models: dict[str, Any] = {"float": float_model(opened, source)} if with_float else {}
     models["chip"] = chip

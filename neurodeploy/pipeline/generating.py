@@ -13,6 +13,7 @@ from neurodeploy.bundle import Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.bundle.state_files import damaged_state, read_kept, write_state
 from neurodeploy.errors import Interrupted, UserError
+from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunState
 from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.keeping import Pace
@@ -46,6 +47,7 @@ def generate(
 
     opened, tokenizer = open_model(bundle)
     info = opened.program.info
+    _check_choice(opened.program, temperature, top_k)
     if (prompt is None) == (resume is None):
         problem = "were given both" if prompt is not None else "are both missing"
         fix = "give a text to begin with, or a state to go on from"
@@ -95,7 +97,7 @@ def generate(
         "prompt": tokenizer.decode(before[len(info.prefix) :]) if prompt is None else prompt,
         "text": text_of(done.tokens),
         "tokens": list(done.tokens),
-        "margins": list(done.margins),
+        "margins": [margin if np.isfinite(margin) else None for margin in done.margins],
         "stopped": done.stopped,
         "seed": said.seed,
         "checkpoint": str(checkpoint) if checkpoint else None,
@@ -116,6 +118,17 @@ def generate(
             "float_margin_there": None if part is None else other.margins[part],
         }
     return found
+
+
+def _check_choice(program: Program, temperature: float, top_k: int) -> None:
+    """ND3005 where more tokens are to be drawn from than leave the chip."""
+    most = program.candidates
+    if not program.ids or (top_k <= most and (most > 1 or not temperature)):
+        return
+    asked = f"top_k {top_k}" if top_k > most else f"a temperature of {temperature:g}"
+    fix = "leave it out" if most == 1 else f"ask for at most {most}"
+    problem = f"{asked} needs more tokens to draw from than the {most} that leave the chip"
+    raise UserError("ND3005", "generate", problem, f"{fix}, or convert the model with a larger --head-top")
 
 
 class _Said:

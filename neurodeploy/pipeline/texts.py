@@ -44,8 +44,12 @@ def tokenizer_of(bundle: Bundle) -> Tokenizer:
     return open_tokenizer(bundle.path / "tokenizer.json", bundle.program.info.vocab_size, settings)
 
 
-def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
-    """The program on a runner. Islands that the bundle's mapping leaves to the host run there; unmapped, none does."""
+def hybrid(bundle: Bundle, runner: str = "fast", *, logits: bool = False) -> Hybrid:
+    """The program on a runner. Islands that the bundle's mapping leaves to the host run there; unmapped, none does.
+
+    logits : all of them leave the chip, also of a program that chooses there (`conversion.choosing.read_out`).
+    """
+    from neurodeploy.conversion.choosing import read_out
     from neurodeploy.hybrid import Hybrid
     from simulators import get_runner
 
@@ -53,7 +57,8 @@ def hybrid(bundle: Bundle, runner: str = "fast") -> Hybrid:
     if bundle.host_weights is None:
         raise InternalError("ND9011", bundle.path, "has no host weights")
     chosen, left = runner_of(bundle, runner), left_to_host(bundle)
-    return Hybrid(bundle.program, bundle.host_weights, chosen, on_host=left, host_runner=get_runner("fast"))
+    program = read_out(bundle.program) if logits else bundle.program
+    return Hybrid(program, bundle.host_weights, chosen, on_host=left, host_runner=get_runner("fast"))
 
 
 def float_model(bundle: Bundle, source: str | Path | None = None) -> Executor:

@@ -1,7 +1,7 @@
 """What of a model is on the chip, side by side: the host alone, its projections, its blocks, all of it.
 
 A bundle that was mapped is run and priced. What no bundle is given for can be planned from shapes alone, as `fit` does, at
-the activity of the run. The host alone computes the integers that the chip would of the projections: it loses as much.
+the activity of the run. The host alone computes the integers that the chip would of projections: it loses what they lose.
 """
 
 from __future__ import annotations

@@ -96,6 +96,27 @@ def test_the_chip_chooses_the_same_experts_and_the_others_get_no_event() -> None
     assert torch.equal(torch.tensor(chosen)[clear], best.indices[clear, :1])
 
 
+def test_two_experts_a_token(tmp_path: Path) -> None:
+    """A router that takes two of four is on the chip as well: two winners, two experts with events, the sum of both."""
+    graph = read_graph(models.save("llama4", tmp_path / "two", num_experts_per_tok=2))
+    program = quantize(graph, TEXT, get_preset("quick", window=100, on_chip="block"))
+    assert {op.op for op in program.operations} == STAYS["llama4"]
+    (route,) = [p for p in program.network.populations.values() if p.model == "graded_winner"]
+    assert route.params["winners"] == 2
+    hybrid, state, counts = Hybrid(program, graph.weights, get_runner("fast")), State(), list[int]()
+    rows = []
+    for token in OTHER[:24]:
+        rows.append(hybrid.forward([token], state))
+        fired = {n: int(p["s"].sum()) for s in hybrid.take_counts().segments.values() for n, p in s.fired.items()}
+        counts.append(sum(fired[f"{MIXTURE}.experts.{expert}.gate_up.input"] > 0 for expert in range(4)))
+    assert counts == [2] * 24
+    found = torch.cat(rows)
+    assert torch.equal(found, Hybrid(program, graph.weights, get_runner("reference")).forward(OTHER[:24]))
+    sizes = {name: population.size for name, population in graph.populations.items()}
+    wanted = Executor(graph.ops, graph.weights, sizes).forward(OTHER[:24])
+    assert float((wanted - found).norm() / wanted.norm()) < 0.05
+
+
 def test_experts_are_on_the_chip_together_or_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the sum of experts cannot be there, the host deals the tokens too."""
     from neurodeploy.ops import moe_combine

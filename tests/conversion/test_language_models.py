@@ -125,7 +125,7 @@ def test_range_rules(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "says"),
     [
-        ("default", {"payload_bits": 17}, ""), ("default", {"weight_bits": 9}, ""), ("default", {"rounding": "up"}, ""),
+        ("default", {"payload_bits": 25}, ""), ("default", {"weight_bits": 9}, ""), ("default", {"rounding": "up"}, ""),
         ("default", {"headroom": 0.5}, ""), ("default", {"input_range": "x"}, ""), ("best", {}, "graded-12"),
         ("default", {"site_error": 0.0}, ""),
     ],

@@ -24,7 +24,7 @@ END = 2**31 - 1
 INPUTS = [0, 1, -1, 7, 1000, -(2**15), 2**23 - 1, 2**23, -(2**24), 2**30, END, -END, END + 1, -(2**33), 2**40]
 CURVE = [-900, -850, -200, 15, 0, 4, 700, 2_000_000, -3_000_000]
 #: Told again in tests of their own.
-ELSEWHERE = {"graded_affine", "graded_choice", "graded_rotation", "graded_attention"}
+ELSEWHERE = {"graded_affine", "graded_choice", "graded_rotation", "graded_attention", "graded_larger"}
 
 
 class Count:
@@ -92,6 +92,10 @@ def won(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
     return s if b < p["winners"] else 0
 
 
+def but(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
+    return -(2 ** (p["out_bits"] - 1) - 1) if b == p["own"] else c.clip(a, p["out_bits"], "payload")
+
+
 RULES: dict[str, Callable[[Count, dict[str, int], list[int], int, int], int]] = {
     "graded_sum": added,
     "graded_square": squared,
@@ -100,6 +104,7 @@ RULES: dict[str, Callable[[Count, dict[str, int], list[int], int, int], int]] = 
     "graded_curve": lambda c, p, table, a, b: c.requantised(c.curve(c.held(a), p, table), p),
     "graded_gate": lambda c, p, table, a, b: c.requantised(c.curve(c.held(a), p, table) * c.held(b), p),
     "graded_winner": won,
+    "graded_but": but,
 }
 
 
@@ -154,6 +159,18 @@ def test_how_far_a_root_is_off(bits: int) -> None:
     exact = np.array([isqrt(2**100 // int(one)) / 2**20 for one in x])
     assert np.abs(found - exact).max() <= 0.5 + 4e-5 * exact.max()
     assert np.abs(found / exact - 1).max() <= 4e-5 + 0.5 / exact.min()
+
+
+@pytest.mark.parametrize("half", [0, 1, 2**22])
+def test_the_larger_and_its_place(half: int) -> None:
+    """The left of equal ones; both outputs are clipped to 24 bits, and counted."""
+    a, b = [0, 5, -7, 9, -3, END, 2], [0, 4, -7, 10, -2, END, 2**30]
+    i, j = [3, 3, 3, 3, 3, 2**24, 3], [1, 1, 1, 1, 1, 1, 2**23]
+    stepped = Cells(population("graded_larger", 7, half=half)).step(a=a, b=b, i=i, j=j)
+    most = 2**23 - 1
+    assert stepped.outputs["s"][0].tolist() == [0, 5, -7, 10, -2, most, most]
+    assert stepped.outputs["id"][0].tolist() == [3, 3, 3, 1 + half, 1 + half, most, most]
+    assert (stepped.wrapped, stepped.saturated, stepped.saturated_out) == (0, 0, 4)
 
 
 def test_losers_send_nothing_and_ties_do_not_win_twice() -> None:

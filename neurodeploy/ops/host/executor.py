@@ -142,6 +142,10 @@ class Executor:
         self.run_op(op, values, State())
         if capture is not None:
             capture(op, values)
+        return self.answer(values)
+
+    def answer(self, values: Values) -> Tensor:
+        """The logits (rows, vocab), of what the head has made."""
         return values[self.output]
 
     def logits_chunks(self, tokens: ArrayLike, chunk: int = 128) -> Iterator[tuple[int, Tensor]]:
