@@ -2,7 +2,7 @@
 
 A tree of winners (`neurons/graded_largest.py`) finds the largest logit: of four neighbours first, then of four winners, so
 that each core compares what lies on it and only winners travel on. It takes as many steps as the logarithm of the vocabulary
-to the base of 4, and a third as many neurons as there are logits; of equal logits the lowest id wins, as `argmax` has it. For
+to the base of 4, and a third as many neurons as there are logits; of equal logits the lowest id wins, as of `argmax`. For
 several ids the winner's logit is taken out (`neurons/graded_but.py`) and the tree stands once more behind what is left.
 
 The logits themselves are the same integers as before, and nothing of them is lost on the way; only where fewer than the ids
