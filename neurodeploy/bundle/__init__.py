@@ -11,7 +11,7 @@
     tokenizer.json        and tokenizer_settings.json, where the model has a tokenizer
     vectors/golden.h5     payloads and outputs of some segments, made by the reference runner
     mapping.json          written by `map`; carries its own digest, because it changes after conversion
-    evaluation.json       likewise, written by `eval` of a language model beside its float model
+    evaluation.json       likewise, written by `eval --keep` of a language model beside its float model
 
 Nothing here is pickled. A bundle is written under a temporary name beside its final one and renamed.
 """

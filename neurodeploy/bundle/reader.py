@@ -74,7 +74,7 @@ class Bundle:
         self._write_added(MAPPING, "mapping", body)
 
     def read_evaluation(self) -> dict[str, Any] | None:
-        """What `eval` has said last against the float model; None where it has not. Errors as of a mapping."""
+        """What `eval --keep` has said last against the float model; None where it has not. Errors as of a mapping."""
         if not (self.path / EVALUATION).exists():
             return None
         return self._read_added(EVALUATION, "evaluation", "evaluate the bundle again, or remove the file")

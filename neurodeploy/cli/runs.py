@@ -78,6 +78,9 @@ def eval_(
     runner: given.RunnerName = "fast",
     source: Annotated[Path | None, typer.Option(help="The checkpoint, if it has moved.")] = None,
     with_float: Annotated[bool, typer.Option("--float/--no-float", help="Run the float model beside it.")] = True,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep it in the bundle, for comparisons (energy --beside).")
+    ] = False,
     as_json: given.Json = False,
 ) -> None:
     """Chip against float: bits per byte and agreement on a text, spike trains of a spiking network."""

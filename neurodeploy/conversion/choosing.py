@@ -1,9 +1,9 @@
 """The head chooses on the chip: instead of the logits of a vocabulary, the ids of the largest few leave it.
 
-A tree of winners (`neurons/graded_larger.py`) finds the largest logit: pairs first, then winners of pairs, so that each core
-compares what lies on it and only winners travel on. log2 of the vocabulary steps, one neuron less than there are logits, and
-of equal logits the lowest id, as `argmax` has it. For several ids the winner's logit is taken out
-(`neurons/graded_but.py`) and the tree stands once more behind what is left.
+A tree of winners (`neurons/graded_largest.py`) finds the largest logit: of four neighbours first, then of four winners, so
+that each core compares what lies on it and only winners travel on. It takes as many steps as the logarithm of the vocabulary
+to the base of 4, and a third as many neurons as there are logits; of equal logits the lowest id wins, as of `argmax`. For
+several ids the winner's logit is taken out (`neurons/graded_but.py`) and the tree stands once more behind what is left.
 
 The logits themselves are the same integers as before, and nothing of them is lost on the way; only where fewer than the ids
 that are asked for lie above the least payload of all could an id be told twice. `read_out` is the program of all logits.
@@ -24,6 +24,7 @@ from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
+from neurodeploy.neurons.graded_largest import PLACES, VALUES
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.synapses import Dense
 from neurodeploy.synapses.build import sparse_from_coo
@@ -69,8 +70,7 @@ def choose(program: Program, count: int) -> Program:
         level, items = 0, _Items([values], np.zeros(head.size, np.int64), np.arange(head.size))
         while items.neuron.size > 1:
             name = f"{head.name}.top.{number}.{level}"
-            node = Population(name, (items.neuron.size // 2,), "graded_larger", {"half": 1 << level})
-            items = _next(items, node, values, add)
+            items = _next(items, name, len(VALUES) ** level, values, add)
             level += 1
         roots.append(items.populations[0])
     last = program.host.index(step)
@@ -99,18 +99,19 @@ def choose(program: Program, count: int) -> Program:
     )  # fmt: skip
 
 
-def _next(items: _Items, node: Population, leaves: Population, add) -> _Items:  # type: ignore[no-untyped-def]
-    """The winners of pairs; what has no partner goes on as it is."""
-    pairs = node.size
+def _next(items: _Items, name: str, part: int, leaves: Population, add) -> _Items:  # type: ignore[no-untyped-def]
+    """The winners of neighbours; the last node may have fewer of them."""
+    size, wide = items.neuron.size, len(VALUES)
+    nodes = -(-size // wide)
+    last = np.minimum(size - wide * np.arange(nodes), wide)
+    inputs = {} if (last == wide).all() else {"inputs": last}
+    node = Population(name, (nodes,), "graded_largest", {"part": part, **inputs})
     into = []
-    for start, value, place in ((0, "a", "i"), (1, "b", "j")):
-        side = _Items(items.populations, items.owner[start : 2 * pairs : 2], items.neuron[start : 2 * pairs : 2])
+    for start, (value, place) in enumerate(zip(VALUES, PLACES, strict=True)):
+        side = _Items(items.populations, items.owner[start::wide], items.neuron[start::wide])
         into += _from(side, "s", node, value) + _from(side, "id", node, place, without=leaves)
     add(node, into)
-    alone = slice(2 * pairs, None)
-    populations = [node, *items.populations]
-    owner = np.concatenate([np.zeros(pairs, np.int64), items.owner[alone] + 1])
-    return _Items(populations, owner, np.concatenate([np.arange(pairs), items.neuron[alone]]))
+    return _Items([node], np.zeros(nodes, np.int64), np.arange(nodes))
 
 
 def _from(

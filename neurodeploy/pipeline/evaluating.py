@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.streams.reading import LAYOUTS
 from neurodeploy.ir.run import RunResult
@@ -47,6 +47,7 @@ def eval(
     layout: str | None = None,
     labels: str | Path | None = None,
     reference: str | Path | None = None,
+    keep: bool = False,
     runner: str = "fast",
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def eval(
 
     Of a language model: bits per byte, perplexity, divergence (`kl_per_token`, in nats) and agreement on `max_tokens`
     (default: 4096) of a `text`. `source` is the checkpoint, if it has moved since conversion; `with_float` False leaves the
-    float model out (its fields are None).
+    float model out (its fields are None). `keep` writes what was found into the bundle, where comparisons look for its loss.
 
     Of a spiking network: `input`, `steps` and `layout` of `run`, for all files; each output is moved by its latency.
     `labels` (.npy, an integer a sample): how many samples each side puts into the right class, which is the neuron of an
@@ -67,7 +68,8 @@ def eval(
     that and finds the same, but for the tokens per second.
     """
     opened, data, own = suited(bundle, text, input, {
-        TEXT: {"max_tokens": max_tokens, "source": source, "with_float": None if with_float else False},
+        TEXT: {"max_tokens": max_tokens, "source": source, "with_float": None if with_float else False,
+               "keep": keep or None},
         STREAM: {"steps": steps, "layout": layout, "labels": labels, "reference": reference},
     })  # fmt: skip
     compared: Callable[..., dict[str, Any]] = _stream if opened.program.streamed else _text
@@ -77,12 +79,15 @@ def eval(
 
 def _text(
     opened: Bundle, text: str | Path, *, runner: str, progress: Progress | None, max_tokens: int = 4096,
-    source: str | Path | None = None, with_float: bool = True,
+    source: str | Path | None = None, with_float: bool = True, keep: bool = False,
 ) -> dict[str, Any]:  # fmt: skip
     from neurodeploy.evaluation import agreement, evaluate
     from neurodeploy.frontends.text import read_text
     from neurodeploy.machine.arithmetic import arithmetic
 
+    if keep and not with_float:
+        problem = "keeps what was found against the float model, which is left out"
+        raise UserError("ND2046", "--keep", problem, "leave one of them out")
     tokenizer = tokenizer_of(opened)
     tokens = after_prefix(opened.program.info, encode_text(tokenizer, read_text(text), max_tokens))
     chip = hybrid(opened, runner, logits=True)
@@ -105,7 +110,7 @@ def _text(
             if not stages.kept or stages.folder is None:
                 raise
             raise interrupted(f"{stages.kept * window} of {len(tokens)} tokens", stages.folder) from None
-    baseline, notes = scores.get("float"), list(stages.notes)
+    baseline = scores.get("float")
     found = {
         "text": Path(text).name,
         "tokens": scores["chip"].tokens,
@@ -118,21 +123,12 @@ def _text(
         "top1_agreement": agreement(baseline, scores["chip"]) if baseline else None,
         "saturations": scores["chip"].saturations,
         "windows_resumed": stages.reused,
-        "notes": notes,
+        "notes": stages.notes,
         **drift.found(stages.reused),
     }
-    if baseline:
-        notes += _kept_in(opened, found)
-    return found
-
-
-def _kept_in(opened: Bundle, found: dict[str, Any]) -> list[str]:
-    """Write the evaluation into its bundle, where comparisons find it; what is in the way is told, and no error."""
-    try:
+    if keep:
         opened.write_evaluation({name: found[name] for name in EVALUATION})
-    except BundleError as error:
-        return [f"the bundle does not keep this evaluation: it {error.problem}"]
-    return []
+    return found
 
 
 def _stream(

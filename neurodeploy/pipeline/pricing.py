@@ -105,9 +105,11 @@ def energy(
 def variants(
     opened: Bundle, text: str | Path | None, runner: str, counts: Counts, own: tuple[Mapping, SystemSpec, Any],
     profile: HostSpec, powered: str, beside: Sequence[str | Path], *, plan: bool,
+    accuracy: dict[str, Any] | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The host alone, this bundle, others of the same model that read and generate as many tokens of the same text, and
-    with `plan` what is in none of them. own : mapping, system and account of this bundle."""
+    with `plan` what is in none of them. own : mapping, system and account of this bundle;
+    accuracy : its evaluation, where one is at hand."""
     from neurodeploy.pipeline.variants import opened_beside, row_of, side_by_side
 
     prompt, tokens = (int(counts.told[f"{name}_tokens"]) for name in ("prefill", "generated"))
@@ -117,7 +119,7 @@ def variants(
         done = count_text(other, text, runner, None, prompt, tokens)
         priced = price(other.program, mapping, system, done.phases, profile, powered)
         others.append((other, row_of(other, mapping, system, priced)))
-    return side_by_side(row_of(opened, *own), opened, others, counts.first, prompt, profile, plan=plan)
+    return side_by_side(row_of(opened, *own, accuracy), opened, others, counts.first, prompt, profile, plan=plan)
 
 
 def host_profile(host: str, measure_host: bool) -> HostSpec:

@@ -81,7 +81,16 @@ def report(
     rows = None
     if placed is not None and (others or plan):
         rows = pricing.variants(
-            opened, text, runner, counts, (*placed, mapped["energy"]), profile, "used", others, plan=plan
+            opened,
+            text,
+            runner,
+            counts,
+            (*placed, mapped["energy"]),
+            profile,
+            "used",
+            others,
+            plan=plan,
+            accuracy=compared.get("accuracy"),
         )
     found = {
         "model": _about(opened),

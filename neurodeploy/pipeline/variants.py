@@ -43,19 +43,20 @@ def on_chip_of(opened: Bundle) -> str:
     return str(preset.get("on_chip", ON_CHIP[0]))
 
 
-def row_of(opened: Bundle, mapping: Mapping, system: SystemSpec, priced: Table[str, Any]) -> Row:
-    """A bundle that was priced on its mapping."""
+def row_of(
+    opened: Bundle, mapping: Mapping, system: SystemSpec, priced: Table[str, Any], found: Table[str, Any] | None = None
+) -> Row:
+    """A bundle that was priced on its mapping; `found` is an evaluation of it, by default the one that it keeps."""
     segments = by_segment(opened.program, mapping)[1]
     crossings, steps = (sum(row[f"{what}_per_token"] for row in segments) for what in ("crossings", "steps"))
     return _row(
         on_chip_of(opened), "run", system, priced, bundle=opened.path.name, chips=mapping.chips_used,
-        cores=mapping.cores_used, crossings=crossings, steps=steps, loss=loss_of(opened),
+        cores=mapping.cores_used, crossings=crossings, steps=steps, loss=loss_of(found or opened.read_evaluation()),
     )  # fmt: skip
 
 
-def loss_of(opened: Bundle) -> dict[str, Any] | None:
-    """What `eval` has measured of this bundle; None where nothing is known."""
-    found = opened.read_evaluation()
+def loss_of(found: Table[str, Any] | None) -> dict[str, Any] | None:
+    """What an evaluation says of the loss; None where nothing is known."""
     return None if found is None else {name: found[name] for name in LOSS}
 
 

@@ -40,7 +40,7 @@ def demo(
             "map": map(bundle, system, progress=progress),
             "explain": explain(bundle),
             "verify": verify(bundle, progress=progress),
-            "eval": eval(bundle, heldout, max_tokens=8192, progress=progress),
+            "eval": eval(bundle, heldout, max_tokens=8192, keep=True, progress=progress),
             "generate": generate(bundle, PROMPT, 200, temperature=0.7, seed=seed),
             "energy": energy(bundle, text=heldout),
         }

@@ -63,5 +63,5 @@ def remarks(rows: Sequence[Data]) -> list[str]:
         ((text, tokens),) = texts
         said.append(f"losses on {units.count(tokens)} tokens of {text}")
     if any(row["loss"] is None for row in rows):
-        said.append("a loss is known once `neurodeploy eval` has run on the bundle")
+        said.append("a loss is known once `neurodeploy eval --keep` has run on the bundle")
     return said

@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @lru_cache(maxsize=16)
 def converted(folder: Path, family: str, on_chip: str) -> tuple[Graph, Program]:
-    """With all logits; an odd vocabulary, so that some have no partner."""
+    """With all logits; an odd vocabulary, so that some nodes have fewer inputs."""
     path = folder / family
     if not path.exists():
         models.save(family, path, vocab_size=251)

@@ -62,7 +62,7 @@ TABLE: dict[str, tuple[Spans, float]] = {
     ),
     "graded_choice": ({"keep": (1, 3), "of": (4, 4), "place": (0, 3)}, 0),
     "graded_winner": ({**REQUANTISED, "width": (3, 7), "winners": (1, 99)}, 2),
-    "graded_larger": ({"half": (0, 99)}, 0),
+    "graded_largest": ({"part": (0, 99), "inputs": (1, 4)}, 0),
     "graded_but": ({"own": (0, 500)}, 0),
     "graded_vec": ({"vth": (0, 99)}, 0),
     "graded_relu": ({"vth": (-99, 99)}, 0),

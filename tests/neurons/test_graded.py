@@ -24,7 +24,7 @@ END = 2**31 - 1
 INPUTS = [0, 1, -1, 7, 1000, -(2**15), 2**23 - 1, 2**23, -(2**24), 2**30, END, -END, END + 1, -(2**33), 2**40]
 CURVE = [-900, -850, -200, 15, 0, 4, 700, 2_000_000, -3_000_000]
 #: Told again in tests of their own.
-ELSEWHERE = {"graded_affine", "graded_choice", "graded_rotation", "graded_attention", "graded_larger"}
+ELSEWHERE = {"graded_affine", "graded_choice", "graded_rotation", "graded_attention", "graded_largest"}
 
 
 class Count:
@@ -161,16 +161,18 @@ def test_how_far_a_root_is_off(bits: int) -> None:
     assert np.abs(found / exact - 1).max() <= 4e-5 + 0.5 / exact.min()
 
 
-@pytest.mark.parametrize("half", [0, 1, 2**22])
-def test_the_larger_and_its_place(half: int) -> None:
-    """The left of equal ones; both outputs are clipped to 24 bits, and counted."""
-    a, b = [0, 5, -7, 9, -3, END, 2], [0, 4, -7, 10, -2, END, 2**30]
-    i, j = [3, 3, 3, 3, 3, 2**24, 3], [1, 1, 1, 1, 1, 1, 2**23]
-    stepped = Cells(population("graded_larger", 7, half=half)).step(a=a, b=b, i=i, j=j)
+@pytest.mark.parametrize("part", [0, 1, 2**21])
+def test_the_largest_and_its_place(part: int) -> None:
+    """The first of equal ones, of those that are there; both outputs are clipped to 24 bits, and counted."""
+    rows = [[0, 0, 0, 0], [5, 4, 6, 6], [-7, -7, -9, -8], [-3, -2, -1, 4], [END, 0, 0, 2**30], [1, 2, 3, 4]]
+    there, places = [4, 4, 4, 3, 4, 1], [[3, 1, 2, 5]] * 4 + [[2**24, 1, 1, 1], [9, 1, 1, 1]]
+    sent = {port: [row[n] for row in rows] for n, port in enumerate("abcd")}
+    sent |= {port: [row[n] for row in places] for n, port in enumerate("ijkl")}
+    stepped = Cells(population("graded_largest", 6, part=part, inputs=np.array(there))).step(**sent)
     most = 2**23 - 1
-    assert stepped.outputs["s"][0].tolist() == [0, 5, -7, 10, -2, most, most]
-    assert stepped.outputs["id"][0].tolist() == [3, 3, 3, 1 + half, 1 + half, most, most]
-    assert (stepped.wrapped, stepped.saturated, stepped.saturated_out) == (0, 0, 4)
+    assert stepped.outputs["s"][0].tolist() == [0, 6, -7, -1, most, 1]
+    assert stepped.outputs["id"][0].tolist() == [3, 2 + 2 * part, 3, 2 + 2 * part, most, 9]
+    assert (stepped.wrapped, stepped.saturated, stepped.saturated_out) == (0, 0, 2)
 
 
 def test_losers_send_nothing_and_ties_do_not_win_twice() -> None:

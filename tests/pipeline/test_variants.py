@@ -32,7 +32,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         nd.convert(folder / "model", folder / f"{name}.nd", on_chip=name, preset="quick")
         nd.map(folder / f"{name}.nd", "oheo-gulch")
     for name in KINDS[1:]:
-        nd.eval(folder / f"{name}.nd", folder / "text.txt")
+        nd.eval(folder / f"{name}.nd", folder / "text.txt", keep=True)
     return folder
 
 

@@ -64,8 +64,17 @@ def ran(**changes: Any) -> dict[str, Any]:
 
 #: What the demo says of one choice of what is on the chip.
 SIDE_BY_SIDE = {
-    "host": ["attention", "rope"], "crossings": 20.0, "cores": 10, "joules_chip": 0.0009, "joules_wall": 0.0025,
-    "seconds": 0.003, "bits_per_byte_change": -0.00125, "top1_agreement": 0.996,
+    "on_chip": "all", "from": "run", "bundle": "demo-all.nd", "system": "oheo-gulch", "chips": 1, "cores": 10,
+    "crossings": 2.0, "steps": 62.0, "prefill": None, "note": "",
+    "generate": {
+        "joules_per_token": {
+            name: {"low": 0.0001, "nominal": joules, "high": 0.01} for name, joules in (("chip", 0.0009), ("wall", 0.0025))
+        },
+        "seconds_per_token": {"low": 0.002, "nominal": 0.003, "high": 0.004}, "bound_by": "cores",
+    },
+    "loss": {
+        "text": "t", "tokens": 9, "bits_per_byte_change": -0.0013, "kl_per_token": 0.0002, "top1_agreement": 0.996,
+    },
 }  # fmt: skip
 
 
@@ -151,10 +160,12 @@ SHOWN: dict[str, tuple[Any, Callable[[dict[str, Any]], Any], list[str], list[str
     "every step of the demo": (terminal.print_demo, lambda data: {
         "convert": CONVERTED, "map": data["map"], "explain": data["explain"], "verify": SOUND, "eval": data["accuracy"],
         "generate": {"prompt": "ROMEO. ", "text": "Ay me"}, "energy": data["energy"], "report": ["out/demo.html"],
-        "block": {"generate": {"prompt": "ROMEO. ", "text": "By me"}}, "compared": {"block": SIDE_BY_SIDE},
+        "all": {"generate": {"prompt": "ROMEO. ", "text": "By me"}}, "compared": [SIDE_BY_SIDE],
+        "same_text": {"block": True, "all": False}, "host": {"all": ["embedding"]},
     }, [
         "demo.nd", "alia-point", "operations", "x.nd: sound", "bits per byte", "ROMEO. Ay me", "mJ", "demo.html",
-        "ROMEO. By me", "Crossings a token", "2.50 mJ", "-0.125%", "99.6 %", "the host computes with block: attention, rope",
+        "ROMEO. By me", "other text with all", "Crossings", "2.50 mJ", "−0.13 %", "99.6 %", "losses on 9 tokens of t",
+        "the host computes with all: embedding",
     ], []),
     "convert of a spiking network": (
         terminal.print_convert, lambda data: converted(warnings=[f"n{i}: changed {i}" for i in range(30)]), [
