@@ -117,8 +117,10 @@ def _counts(program: Program, on_host: Collection[str], tokens: int, calls: list
         return max(1, round(tokens * share))
 
     def messages(network: Network, population: Population) -> Ints:
-        """Of each neuron: the inputs of linear layers are events at this activity, all others send."""
-        seen = met(population)
+        """Of each neuron: the inputs of linear layers are events at this activity, all others send; what is fed from outside
+        as often as its readers work."""
+        readers = [network.populations[p.target] for p in network.out_of(population.name)]
+        seen = max(map(met, readers)) if population.model == INPUT and readers else met(population)
         return np.full(population.size, round(activity * seen) if feeds(network, population.name, linear) else seen)
 
     for segment in program.segments:

@@ -1,4 +1,4 @@
-"""`Known`: what one split of populations has worked out and the next can take over.
+"""`KnownCuts`: what one split of populations has worked out and the next can take over.
 
 A search that changes the rule of one population at a time cuts all others again, mostly with the same destinations as
 before; and the equal layers of a plan are equal populations, which share their `View.segments`. What is kept depends on
@@ -25,7 +25,7 @@ Key = tuple[object, ...]
 
 
 @dataclass(slots=True, eq=False)
-class Known:
+class KnownCuts:
     """For splits on one chip with the same options, whose orders of neurons are the same.
 
     shapes : of `cut.joint`. cutters, cuts, units : as the methods below give them.

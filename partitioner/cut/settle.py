@@ -22,7 +22,7 @@ from partitioner.cost.lists import reached
 from partitioner.cost.population import View
 from partitioner.cut.beside import beside_weights
 from partitioner.cut.joint import Split, split_uniform
-from partitioner.cut.known import Known
+from partitioner.cut.known import KnownCuts
 from partitioner.cut.rows import LEVELLED, Cut, TooLarge
 from partitioner.cut.rules import Rule
 from partitioner.cut.stamp import Tile
@@ -40,7 +40,7 @@ Found = TypeVar("Found")
 
 def split(
     views: Views, rules: Rules, system: SystemSpec, options: Options, available: int, *, filling: bool = True,
-    known: Known | None = None,
+    known: KnownCuts | None = None,
 ) -> Split:  # fmt: skip
     """How every population is cut; `rules` has one for each of them, the rest is as for `split_uniform`. known : of earlier
     calls with the same system and options; this one adds to it.
@@ -50,7 +50,7 @@ def split(
     DoesNotFit ND2002 : a neuron exceeds a core, however its columns are cut.
     DoesNotFit ND2013 : the tables of destinations grow as fast as the tiles shrink.
     """
-    known, rules = Known() if known is None else known, {**rules, **beside_weights(views, rules)}
+    known, rules = KnownCuts() if known is None else known, {**rules, **beside_weights(views, rules)}
     ragged = {name for name, view in views.items() if not view.uniform}
     units = {
         part.projection.name: np.ones(part.units.count, np.int64)
@@ -99,7 +99,7 @@ def _with_reserve(cut: Callable[[int], Found], reserve: int) -> Found:
     return cut(0)
 
 
-def levelled(views: Views, rules: Rules, cuts: dict[str, Cut], known: Known) -> dict[str, Cut] | None:
+def levelled(views: Views, rules: Rules, cuts: dict[str, Cut], known: KnownCuts) -> dict[str, Cut] | None:
     """The same cuts with tiles of equal length where rows differ; None where they would not fit, or nothing changes."""
     sizes = [name for name, view in views.items() if not view.uniform]
     if not any(1 < len(rows) <= LEVELLED for name in sizes for rows in cuts[name].blocks.values()):
@@ -120,7 +120,7 @@ def levelled(views: Views, rules: Rules, cuts: dict[str, Cut], known: Known) -> 
     return None if large else found
 
 
-def _reached(views: Views, name: str, cut: Cut, known: Known) -> dict[str, Ints]:
+def _reached(views: Views, name: str, cut: Cut, known: KnownCuts) -> dict[str, Ints]:
     """Destinations of each unit of every projection into a population that comes from another."""
     parts = (part for part in views[name].segments if part.projection.source in views)
     return {part.projection.name: known.reached(part, cut) for part in parts}

@@ -165,11 +165,10 @@ class _Leaving:
     def returned(self, names: list[str], probe: Mapping) -> list[str]:
         """Take units back that fit after all, dearest on the host first: the estimate counts small tiles too high or low."""
         tried: set[tuple[int, int]] = set()
-        most = RETURNS if self.task.options.search else 0
         for name in sorted(names, key=lambda n: (-self.free[n].price, n)):
             unit = self.free[name]
             room = (self.task.cores - probe.cores_used + 1) * self.scale
-            if len(tried) >= most or (unit.size, unit.price) in tried or unit.size > room:
+            if len(tried) >= RETURNS or (unit.size, unit.price) in tried or unit.size > room:
                 continue
             tried.add((unit.size, unit.price))
             fewer = [other for other in names if other != name]

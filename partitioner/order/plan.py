@@ -15,7 +15,7 @@ from neurodeploy.ir.network import Projection
 from partitioner.cost.budget import Limits, room_of
 from partitioner.cost.population import View, views_of
 from partitioner.cut.joint import Split
-from partitioner.cut.known import Known
+from partitioner.cut.known import KnownCuts
 from partitioner.cut.rows import Cut
 from partitioner.cut.rules import Rule
 from partitioner.cut.settle import levelled, split, tiles_of
@@ -51,14 +51,19 @@ class Plan:
 
 
 def make_plan(
-    job: Job, orders: Mapping[str, Ints], rules: dict[str, Rule], *, filling: bool = True, known: Known | None = None
+    job: Job,
+    orders: Mapping[str, Ints],
+    rules: dict[str, Rule],
+    *,
+    filling: bool = True,
+    known: KnownCuts | None = None,
 ) -> Plan:
     """Cut and count. Where rows differ tiles of equal length, unless they take `GAIN` more cores, or a chip more, than tiles
     as long as they can be; with `spread`, or for latency, as many tiles as the chips that are needed have cores.
 
     filling : as for `cut.joint.split_uniform`. known : of other plans of the job, whatever their rules.
     """
-    views, known = job.views, Known() if orders or known is None else known
+    views, known = job.views, KnownCuts() if orders or known is None else known
     if orders:
         laid = views_of(job.program, job.system.chip, job.options.weight_bits, orders, job.hosted)
         views = {name: laid[name] for name in views}
@@ -73,14 +78,14 @@ def make_plan(
     return plan
 
 
-def _split(job: Job, views: Mapping[str, View], rules: Mapping[str, Rule], filling: bool, known: Known) -> Split:
+def _split(job: Job, views: Mapping[str, View], rules: Mapping[str, Rule], filling: bool, known: KnownCuts) -> Split:
     return split(views, rules, job.system, job.options, job.available, filling=filling, known=known)
 
 
-def deliveries(job: Job, plan: Plan, known: Known | None = None) -> int:
+def deliveries(job: Job, plan: Plan, known: KnownCuts | None = None) -> int:
     """Messages to shards in `per` steps: every neuron's, times the shards that hold synapses of it, and partial sums.
     known : as of `make_plan`."""
-    known = Known() if plan.orders or known is None else known
+    known = KnownCuts() if plan.orders or known is None else known
     there = replace(job, sent=None if job.sent is None else counts_there(job.sent, plan.orders))
     total = 0
     for name, cut in plan.cuts.items():
@@ -148,7 +153,7 @@ def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
     return cores
 
 
-def _spread(job: Job, plan: Plan, rules: dict[str, Rule], known: Known) -> Plan:
+def _spread(job: Job, plan: Plan, rules: dict[str, Rule], known: KnownCuts) -> Plan:
     """More and shorter tiles, each with about the same work, as many as the chips of `plan` have cores. Columns are cut as
     before; where rows differ and columns are cut nothing changes, nor where rows are alike and were cut for latency."""
     cores = min(plan.chips, job.available) * job.system.chip.cores

@@ -23,7 +23,7 @@ import numpy as np
 from neurodeploy.errors import DoesNotFit
 from neurodeploy.synapses import Conv, Sparse
 from partitioner.cost.lists import format_of
-from partitioner.cut.known import Known
+from partitioner.cut.known import KnownCuts
 from partitioner.cut.rows import LEVELLED
 from partitioner.cut.rules import Rule, with_stops
 from partitioner.job import Job
@@ -59,7 +59,7 @@ def best_plan(job: Job) -> Plan:
 
 
 def _best(job: Job) -> Plan:
-    known = Known()
+    known = KnownCuts()
     given, rules = _given(job, known)
     if (
         not job.options.search
@@ -95,7 +95,7 @@ def _best(job: Job) -> Plan:
     return search.result()
 
 
-def _given(job: Job, known: Known) -> tuple[Plan, dict[str, Rule]]:
+def _given(job: Job, known: KnownCuts) -> tuple[Plan, dict[str, Rule]]:
     """The plan in the given order, and its rules: columns of the receivers are cut where senders reach too many tiles."""
     try:
         return make_plan(job, {}, job.rules, known=known), job.rules
@@ -118,7 +118,7 @@ def _given(job: Job, known: Known) -> tuple[Plan, dict[str, Rule]]:
 class _Search:
     """The best plan so far, its orders and rules."""
 
-    def __init__(self, job: Job, plan: Plan, rules: dict[str, Rule], known: Known) -> None:
+    def __init__(self, job: Job, plan: Plan, rules: dict[str, Rule], known: KnownCuts) -> None:
         self.job, self.plan, self.rules, self.known = job, plan, rules, known
         self.orders: Orders = {}
         self.notes: list[str] = []
@@ -225,7 +225,7 @@ def _packed(job: Job, plan: Plan) -> int:
     return min(packing.cores for packing in found)
 
 
-def _score(job: Job, plan: Plan, known: Known | None = None) -> tuple[int, ...]:
+def _score(job: Job, plan: Plan, known: KnownCuts | None = None) -> tuple[int, ...]:
     sent = deliveries(job, plan, known)
     return {
         "cores": (plan.chips, plan.cores, sent),

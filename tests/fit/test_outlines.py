@@ -15,7 +15,7 @@ from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
 from neurodeploy.ops import lookup
 from neurodeploy.ops.host.operation import Load
-from neurodeploy.pipeline.fit_reading import folded, read_model
+from neurodeploy.pipeline.fit_reading import checked, folded, read_model
 from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
 from neurodeploy.synapses.written_out import written_out
 from tests.fit.configs import CONFIGS, WRAPPED, config, hollow_of
@@ -202,7 +202,8 @@ def test_families(kind: str) -> None:
 @pytest.mark.parametrize("which", ["llama", "experts"])
 def test_a_family_of_the_converter_gives_the_converters_islands(which: str, request: pytest.FixtureRequest) -> None:
     """The same classes of islands, by name and shape, from config.json and from the bundle."""
-    converted = read_model(request.getfixturevalue(f"{which}_bundle"), None, False)
+    asked = checked(None, (8,), None, None, None, "cpu-generic", (), "auto")
+    converted, _ = read_model(request.getfixturevalue(f"{which}_bundle"), None, False, asked)
     read = read_hollow(request.getfixturevalue(which))
     assert shapes(converted) == shapes(read)
     one, other = weights_of(converted), weights_of(read)

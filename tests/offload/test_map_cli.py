@@ -40,7 +40,7 @@ def write(path: Path, rows: list[dict[str, str]]) -> None:
 def test_the_budget_leaves_islands_to_the_host_and_says_so(copy: Path, cli: Cli) -> None:
     answer = cli("map", copy, *BUDGET)
     left = left_to_host(open_bundle(copy))
-    assert answer.out.splitlines()[0] == f"kapoho-point: fits partly, {len(left)} islands on the host, 1 of 1 chips"
+    assert answer.out.splitlines()[0] == f"kapoho-point: fits partly, {len(left)} islands on the host, 1 of 1 chip"
     assert f"{len(left)} of 17 islands are not on the chips: the host (cpu-generic) runs them" in answer.out
     assert "not-resident" in answer.out
     assert "keeps every island on the chips" in answer.out

@@ -11,7 +11,7 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.flow.words import Range
 from neurodeploy.ir.program import Program
 from partitioner.cost.budget import Demand, most_rows
-from partitioner.cut.known import Known
+from partitioner.cut.known import KnownCuts
 from partitioner.cut.pour import OPEN, Pour
 from partitioner.job import Job
 from partitioner.mapper import map_model
@@ -26,7 +26,7 @@ from tests.partitioner.make import shrunken
 @pytest.mark.parametrize("seed", range(24))
 def test_cuts_are_the_same_with_what_is_known(seed: int) -> None:
     """Plans of one job, the columns of one population after another cut into more blocks: tile by tile as without."""
-    system, known = shrunken(seed), Known()
+    system, known = shrunken(seed), KnownCuts()
     job = Job(Program.of(random_network(seed)[0]), system, Options(), system.chips)
     for name in [None, *list(job.rules)[:4], None]:
         rules = job.rules if name is None else job.rules | {name: replace(job.rules[name], blocks=2)}

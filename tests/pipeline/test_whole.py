@@ -20,7 +20,7 @@ from neurodeploy.synapses.written_out import written_out
 from partitioner.cut import settle
 from partitioner.mapper import map_model
 from partitioner.options import Options
-from partitioner.verify.recount import verify
+from partitioner.verify.violations import verify
 from targets.systems import get_system
 from tests import models
 from tests.pipeline.test_block import shape
