@@ -43,6 +43,7 @@ NEEDED_SYSTEMS = ("oheo-gulch", "alia-point", "hala-point", "loihi1-nahuku")
 USED: Mapping[str, str] = {
     "synop_fc_j": "synaptic operations, partial sums added",
     "synop_conv_j": "synaptic operations of convolutions",
+    "synop_learning_j": "numbers written to memories",
     "neuron_update_j": "neuron updates, active (times `microcode_factor`)",
     "neuron_idle_j": "neuron updates, idle",
     "microcode_factor": "a graded, microcoded neuron over a fixed one",
@@ -56,6 +57,7 @@ USED: Mapping[str, str] = {
     "p_infra_w": "powered chips times seconds, board",
     "t_synop_fc_s": "synaptic operations of the busiest core",
     "t_synop_conv_s": "its synaptic operations of convolutions",
+    "t_synop_learning_s": "its numbers written to memories",
     "t_neuron_s": "its neuron updates (times `microcode_factor`)",
     "t_neuron_idle_s": "resident neurons of the fullest core",
     "t_spike_out_s": "its messages out",

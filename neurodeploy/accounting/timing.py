@@ -2,7 +2,7 @@
 
 One time step takes (max-affine bound; Timcheck et al., arXiv 2601.10035, Yik et al., arXiv 2511.21549)::
 
-    T = max( max over cores (synops t_synop + updates t_neuron + messages t_spike_out),
+    T = max( max over cores (synops t_synop + updates t_neuron + messages t_spike_out + writes t_synop_learning),
              max over cores (resident neurons t_neuron_idle),
              max over links (bytes / bandwidth) )  +  t_step_floor  +  t_barrier_multichip if several chips are used
 

@@ -10,8 +10,10 @@ import pytest
 import torch
 
 from neurodeploy.errors import UserError
+from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import Population
 from neurodeploy.neurons.graded_attention import CHUNK, EXP, FULL, WINDOW, reciprocal, weights
-from neurodeploy.neurons.registry import check_population, memory_shape, state_bytes
+from neurodeploy.neurons.registry import check_population, memory_shape, state_at_rest, state_bytes
 from tests.neurons.stepping import Cells, population
 from tests.refusals import refused
 
@@ -170,3 +172,33 @@ def test_heads_that_do_not_fit(changed: dict[str, int], says: str) -> None:
     coded = {f"{p}_{k}": 1 for p in "qkv" for k in ("shift", "multiplier")} | {"q_multiplier": np.full(12, 3)}
     bad = population("graded_attention", 12, **{**shape, **coded, **changed})  # type: ignore[arg-type]
     assert says in str(refused(UserError, "ND3246", check_population, bad))
+
+
+def beginning(**rows: Any) -> Population:
+    """A head of 4 neurons with 3 positions of 8 bits, and what its memories hold before anything runs."""
+    shape = {"heads": 1, "kv_heads": 1, "head_dim": 4, "slots": 3, "kv_bits": 8, "score_shift": 0, "shift": 0}
+    coded = {f"{p}_{k}": 1 for p in "qkv" for k in ("shift", "multiplier")} | {"q_multiplier": np.ones(4, np.int64)}
+    return population("graded_attention", 4, rows, multiplier=1, **shape, **coded)  # type: ignore[arg-type]
+
+
+def test_a_memory_may_begin_with_rows() -> None:
+    """They are positions: the first step that runs is the one after them, in a ring they give way like others."""
+    rows = {name: np.arange(8, dtype=np.int16).reshape(2, 4) for name in ("key", "value")}
+    network = Network("net", {"o": beginning(**rows)}, (), ())
+    state = state_at_rest(network, 2)
+    assert state.step == 2 and state.neurons["o"]["key"].tolist() == [rows["key"].tolist()] * 2
+    assert state_at_rest(Network("net", {"o": beginning()}, (), ()), 1).step == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        (np.zeros((2, 4), np.int16), np.zeros((1, 4), np.int16)),
+        (np.zeros((2, 3), np.int16), np.zeros((2, 3), np.int16)),
+        (np.zeros((4, 4), np.int16), np.zeros((4, 4), np.int16)),
+        (np.full((1, 4), 128, np.int16), np.zeros((1, 4), np.int16)),
+        (np.zeros((1, 4)), np.zeros((1, 4), np.int16)),
+    ],
+)
+def test_rows_that_no_memory_begins_with(key: Any, value: Any) -> None:
+    refused(UserError, "ND3246", check_population, beginning(key=key, value=value))
