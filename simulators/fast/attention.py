@@ -34,7 +34,7 @@ WORK_SUM, WORK_INPUT = 2, 4
 TABLE = model.EXP.astype(np.float32)
 
 
-class Prepared(NamedTuple):
+class Attending(NamedTuple):
     """Of a population for the kernels: some of its parameters, bits of a digit of a query, limits of q' and of k' and v',
     factors of the inputs, shifts of the scores by head, and what `requantise` reads, by head."""
 
@@ -50,7 +50,7 @@ class Prepared(NamedTuple):
     finish: tuple[NDArray[Any], ...]
 
     @classmethod
-    def of(cls, population: Population) -> Prepared:
+    def of(cls, population: Population) -> Attending:
         p = registry.prepared_params(population)
         names = ("heads", "kv_heads", "head_dim", "slots", "kind")
         heads, groups, dim, slots, kind = (int(p[name].item()) for name in names)
@@ -72,10 +72,10 @@ class Prepared(NamedTuple):
         return cls(heads, groups, dim, slots, kind, bits, limits, factors, score_shift[::dim].copy(), finish)
 
 
-_kept: WeakKeyDictionary[Population, Prepared] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Population, Attending] = WeakKeyDictionary()
 
 
-class Memory:
+class Growing:
     """Keys and values of the last `rows` positions before `position`, as a state has them and as the kernels read them.
 
     rows are only ever added behind those that are there, so that what was handed out stays as it is.
@@ -88,14 +88,10 @@ class Memory:
         self.value = np.empty((samples, groups, 0, -(-dim // SPREAD) * SPREAD, 2), np.int16)
 
     @classmethod
-    def of(cls, state: Values, groups: int, dim: int, slots: int, position: int) -> Memory:
+    def of(cls, state: Values, groups: int, dim: int, slots: int, position: int) -> Growing:
         """What is in a state before that position, in order: itself, if nothing was added since it was handed out."""
-        handed = getattr(state["key"], "memory", None)
-        if (
-            isinstance(handed, cls)
-            and handed.position == position
-            and handed is getattr(state["value"], "memory", None)
-        ):
+        handed, other = (getattr(state[name], "memory", None) for name in ("key", "value"))
+        if isinstance(handed, cls) and handed is other and handed.position == position:
             return handed
         found = cls(len(state["key"]), groups, dim, position)
         order = np.arange(max(0, position - slots), position) % slots
@@ -137,12 +133,12 @@ class Memory:
 
 
 class Handed(np.ndarray):  # type: ignore[type-arg]
-    """A part of a state that knows the `Memory` it was taken from. It cannot be written to."""
+    """A part of a state that knows the `Growing` it was taken from. It cannot be written to."""
 
-    memory: Memory | None = None
+    memory: Growing | None = None
 
     @classmethod
-    def of(cls, array: NDArray[np.int16], memory: Memory) -> Handed:
+    def of(cls, array: NDArray[np.int16], memory: Growing) -> Handed:
         found = array.view(cls)
         found.memory, found.flags.writeable = memory, False
         return found
@@ -153,7 +149,7 @@ class Remembering(Neurons):
 
     def __init__(self, population: Population, state: Values) -> None:
         if population not in _kept:
-            _kept[population] = Prepared.of(population)
+            _kept[population] = Attending.of(population)
         self.own = _kept[population]
         self.population, self.size, self.state, self.lost = (
             population,
@@ -161,12 +157,12 @@ class Remembering(Neurons):
             state,
             np.zeros((1, 3), np.int64),
         )
-        self.memory: Memory | None = None
+        self.memory: Growing | None = None
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         steps, begin, samples, own = stop - start, first - 1 + start, len(outputs["s"]), self.own
         if self.memory is None:
-            self.memory = Memory.of(self.state, own.groups, own.dim, own.slots, begin)
+            self.memory = Growing.of(self.state, own.groups, own.dim, own.slots, begin)
         memory = self.memory
         memory.room(steps, own.slots)
         if own.kind == model.FULL:

@@ -12,7 +12,7 @@ from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.neurons.graded_attention import CHUNK, FULL, WINDOW
 from neurodeploy.synapses import Direct
-from simulators.fast.attention import Prepared
+from simulators.fast.attention import Attending
 from simulators.fast.runner import FastRunner
 from simulators.reference import ReferenceRunner
 from tests.networks.equality import same_result
@@ -50,7 +50,7 @@ SHAPES = [(4, 2, 5, 16), (3, 3, 64, 16), (2, 1, 33, 8), (1, 1, 130, 16), (1, 1, 
 
 
 def test_all_numbers_of_digits() -> None:
-    digits = [Prepared.of(attending(0, *shape, FULL, 9).populations["out"]).bits for shape in SHAPES]
+    digits = [Attending.of(attending(0, *shape, FULL, 9).populations["out"]).bits for shape in SHAPES]
     assert [-(-16 // bits) for bits in digits] == [2, 2, 1, 2, 3]
 
 
