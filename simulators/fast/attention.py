@@ -91,7 +91,7 @@ class Growing:
     def of(cls, state: Values, groups: int, dim: int, slots: int, position: int) -> Growing:
         """What is in a state before that position, in order: itself, if nothing was added since it was handed out."""
         handed, other = (getattr(state[name], "memory", None) for name in ("key", "value"))
-        if isinstance(handed, cls) and handed is other and handed.position == position:
+        if handed is other and isinstance(handed, Growing) and handed.position == position:
             return handed
         found = cls(len(state["key"]), groups, dim, position)
         order = np.arange(max(0, position - slots), position) % slots
