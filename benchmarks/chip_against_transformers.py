@@ -151,7 +151,7 @@ def main() -> None:
         with torch.no_grad():
             for window in windows:
                 began, used = time.perf_counter(), time.process_time()
-                ours = torch.cat([part for _, part in chip.logits_chunks(window, chunk=512)])
+                ours = chip.forward(window)
                 between, used_between = time.perf_counter(), time.process_time()
                 theirs = rival(torch.from_numpy(window)[None]).logits[0]
                 seconds["chip"].append(between - began)

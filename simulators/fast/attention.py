@@ -34,7 +34,7 @@ WORK_SUM, WORK_INPUT = 2, 4
 TABLE = model.EXP.astype(np.float32)
 
 
-class Parameters(NamedTuple):
+class Attending(NamedTuple):
     """Of a population for the kernels: some of its parameters, bits of a digit of a query, limits of q' and of k' and v',
     factors of the inputs, shifts of the scores by head, and what `requantise` reads, by head."""
 
@@ -50,7 +50,7 @@ class Parameters(NamedTuple):
     finish: tuple[NDArray[Any], ...]
 
     @classmethod
-    def of(cls, population: Population) -> Parameters:
+    def of(cls, population: Population) -> Attending:
         p = registry.prepared_params(population)
         names = ("heads", "kv_heads", "head_dim", "slots", "kind")
         heads, groups, dim, slots, kind = (int(p[name].item()) for name in names)
@@ -72,10 +72,10 @@ class Parameters(NamedTuple):
         return cls(heads, groups, dim, slots, kind, bits, limits, factors, score_shift[::dim].copy(), finish)
 
 
-_kept: WeakKeyDictionary[Population, Parameters] = WeakKeyDictionary()
+_kept: WeakKeyDictionary[Population, Attending] = WeakKeyDictionary()
 
 
-class KeptRows:
+class Growing:
     """Keys and values of the last `rows` positions before `position`, as a state has them and as the kernels read them.
 
     rows are only ever added behind those that are there, so that what was handed out stays as it is.
@@ -88,11 +88,10 @@ class KeptRows:
         self.value = np.empty((samples, groups, 0, -(-dim // SPREAD) * SPREAD, 2), np.int16)
 
     @classmethod
-    def of(cls, state: Values, groups: int, dim: int, slots: int, position: int) -> KeptRows:
+    def of(cls, state: Values, groups: int, dim: int, slots: int, position: int) -> Growing:
         """What is in a state before that position, in order: itself, if nothing was added since it was handed out."""
-        handed = getattr(state["key"], "memory", None)
-        same = handed is getattr(state["value"], "memory", None)
-        if isinstance(handed, KeptRows) and handed.position == position and same:
+        handed, other = (getattr(state[name], "memory", None) for name in ("key", "value"))
+        if handed is other and isinstance(handed, Growing) and handed.position == position:
             return handed
         found = cls(len(state["key"]), groups, dim, position)
         order = np.arange(max(0, position - slots), position) % slots
@@ -134,12 +133,12 @@ class KeptRows:
 
 
 class Handed(np.ndarray):  # type: ignore[type-arg]
-    """A part of a state that knows the `KeptRows` it was taken from. It cannot be written to."""
+    """A part of a state that knows the `Growing` it was taken from. It cannot be written to."""
 
-    memory: KeptRows | None = None
+    memory: Growing | None = None
 
     @classmethod
-    def of(cls, array: NDArray[np.int16], memory: KeptRows) -> Handed:
+    def of(cls, array: NDArray[np.int16], memory: Growing) -> Handed:
         found = array.view(cls)
         found.memory, found.flags.writeable = memory, False
         return found
@@ -150,7 +149,7 @@ class Remembering(Neurons):
 
     def __init__(self, population: Population, state: Values) -> None:
         if population not in _kept:
-            _kept[population] = Parameters.of(population)
+            _kept[population] = Attending.of(population)
         self.own = _kept[population]
         self.population, self.size, self.state, self.lost = (
             population,
@@ -158,12 +157,12 @@ class Remembering(Neurons):
             state,
             np.zeros((1, 3), np.int64),
         )
-        self.memory: KeptRows | None = None
+        self.memory: Growing | None = None
 
     def advance(self, start: int, stop: int, first: int, ports: Ports, outputs: Arrays) -> None:
         steps, begin, samples, own = stop - start, first - 1 + start, len(outputs["s"]), self.own
         if self.memory is None:
-            self.memory = KeptRows.of(self.state, own.groups, own.dim, own.slots, begin)
+            self.memory = Growing.of(self.state, own.groups, own.dim, own.slots, begin)
         memory = self.memory
         memory.room(steps, own.slots)
         if own.kind == model.FULL:

@@ -20,6 +20,9 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
 from neurodeploy.synapses import Dense, Sparse
 
+#: Elements of a stretch that are worth a loop of its own.
+SHORT = 8
+
 
 class Taken(NamedTuple):
     """Neuron i gets element ``first + i // repeat`` of the payload of `source`."""
@@ -35,6 +38,13 @@ class Gathered(NamedTuple):
     source: str
     order: NDArray[np.int32]
     weight: NDArray[np.int32]
+
+    def runs(self) -> NDArray[np.int32]:
+        """Ends of stretches of one weight in which the elements follow one another, or none that are weighed; no stretch
+        where they are short."""
+        follow = (np.diff(self.order) == 1) | (self.weight[1:] == 0)
+        ends = np.append(np.flatnonzero(~follow | (np.diff(self.weight) != 0)) + 1, self.order.size)
+        return (ends if ends.size * SHORT <= self.order.size else ends[:0]).astype(np.int32)
 
 
 class Summed(NamedTuple):

@@ -226,7 +226,8 @@ class Making:
             return lambda n: _add(n, terms, to[0, :n])
         source = self._arrays[found.source, ""]
         if isinstance(found, Gathered):
-            return lambda n: feeds.gathered(n, source, found.order, found.weight, to)
+            runs = found.runs()
+            return lambda n: feeds.gathered(n, source, found.order, found.weight, runs, to)
         return lambda n: feeds.block_sums(n, source, to)
 
 

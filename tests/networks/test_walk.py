@@ -201,6 +201,9 @@ def test_how_ports_are_fed() -> None:
     turned = of(build.sparse_from_coo(4, 9, np.array([3, 1, 0]), np.array([5, 2, 8]), np.array([-1, 1, 0], np.int8)))
     assert isinstance(turned, Gathered)
     assert (turned.order.tolist(), turned.weight.tolist()) == ([8, 2, 0, 5], [0, 1, 0, -1])
+    assert turned.runs().size == 0
+    halves = of(build.sparse_from_coo(40, 32, np.arange(32), np.roll(np.arange(32), 16), np.repeat([-1, 1], 16)))
+    assert halves.runs().tolist() == [16, 32, 40]
     for other in (
         of(Dense(np.full((1, 9), 2, np.int8))), of(Dense(np.ones((2, 2), np.int8))),
         of(ones(2, 4, np.array([0, 1, 0, 1]), np.arange(4))), of(ones(2, 5, np.array([0, 0, 1, 1]), np.arange(4))),

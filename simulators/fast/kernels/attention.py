@@ -1,4 +1,4 @@
-"""The inner loops of `graded_attention` for many queries at once: exact products of 16-bit pairs, a pass over the scores.
+"""The inner loops of `graded_attention` for many queries at once: exact products of 16-bit pairs, one pass over the scores.
 
 Keys and values of a group lie as `simulators.products.tiles.spread` reads them, in pairs of neighbouring numbers of a head
 and of neighbouring positions::

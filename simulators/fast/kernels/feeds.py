@@ -69,9 +69,23 @@ def block_sums(stop: int, source: Any, out: Any) -> None:
 
 
 @jit
-def gathered(stop: int, source: Any, order: Any, weight: Any, out: Any) -> None:
-    """``out[.., i] = weight[i] * source[.., order[i]]``, int64."""
+def gathered(stop: int, source: Any, order: Any, weight: Any, runs: Any, out: Any) -> None:
+    """``out[.., i] = weight[i] * source[.., order[i]]``, int64. runs : ends of stretches in which the order rises by one and
+    the weight stays, where these are long; none otherwise."""
     for t in range(stop):
+        begin = 0
+        for end in runs:
+            factor, to = weight[begin], out[0, t, begin:end]
+            if factor == 0:
+                to[:] = 0
+            else:
+                first = order[begin]
+                given = source[0, t, first : first + end - begin]
+                for i in range(end - begin):
+                    to[i] = np.int64(factor) * np.int64(given[i])
+            begin = end
+        if begin:
+            continue
         for i in range(order.shape[0]):
             out[0, t, i] = np.int64(weight[i]) * np.int64(source[0, t, order[i]])
 
