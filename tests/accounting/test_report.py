@@ -14,6 +14,7 @@ from neurodeploy.accounting.report_json import report_json
 from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import BIAS_MAX
 from neurodeploy.ir.run import ActivityCounts
+from neurodeploy.neurons.registers import VTH_MAX
 from neurodeploy.synapses import Dense
 from tests.accounting import toy
 from tests.prices import layers
@@ -61,8 +62,10 @@ def test_metrics_are_counted_per_token() -> None:
     assert counted["SynapticOperations"] == {"Dense": 12, "Effective_MACs": 6, "Effective_ACs": 0}
     assert counted["ActivationSparsity"] == 0.5  # 3 events of 2 tokens x 3 axons
     assert counted["MembraneUpdates"] == 4
-    # weights; multiplier and shift of 4 neurons, the sum's shift and bias, two widths; nothing waits from step to step
-    assert counted["Footprint"] == 12 + -(-(4 * (16 + 6) + 6 + BIAS_MAX.bit_length() + 1 + 5 + 5) // 8)
+    # weights; multiplier and shift of 4 neurons, the sum's shift and bias, two widths, a threshold; nothing waits
+    assert counted["Footprint"] == 12 + -(
+        -(4 * (16 + 6) + 6 + BIAS_MAX.bit_length() + 1 + 5 + 5 + VTH_MAX.bit_length()) // 8
+    )
     assert not counted["effective_is_exact"]
     (p,) = program.network.projections
     weight = np.array([[1, 0, 1], [1, 0, 1], [1, 0, 1], [1, 0, 0]], np.int8)

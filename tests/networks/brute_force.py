@@ -92,7 +92,7 @@ class BruteForce:
         stepped = get_model(population.model).step(prepared_params(population), self.state[name], arrived, t)
         self.wrapped[name] += stepped.wrapped
         self.saturated[name] += stepped.saturated
-        self.saturated[f"{name}.s"] += stepped.saturated_out
+        self.saturated[f"{name}.{output_ports(population)[0]}"] += stepped.saturated_out
         for variable, array in self.state[name].items():
             if array.ndim == 2:  # a memory cannot be probed
                 self.recorded[name, variable].append(array[0].tolist())

@@ -222,7 +222,7 @@ class _Maker:
                 break
         initial: dict[str, Any] = {}
         for name, variable in table.state.items():
-            if variable.settable and self.chance(0.15):
+            if variable.settable and not variable.memory and self.chance(0.15):
                 limit = 2 ** (variable.bits - 1) - 1
                 limit = limit if self.chance(0.3) else min(limit, 2000)
                 value = self.rng.integers(-limit, limit + 1, size)

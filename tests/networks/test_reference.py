@@ -11,7 +11,7 @@ import pytest
 
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
-from neurodeploy.neurons.registry import MODELS
+from neurodeploy.neurons.registry import MODELS, output_ports
 from neurodeploy.synapses import Dense
 from simulators.reference import ReferenceRunner
 from tests.networks.brute_force import BruteForce
@@ -79,7 +79,7 @@ def test_counts_equal_what_was_sent() -> None:
                 np.testing.assert_array_equal(counts, np.count_nonzero(sent, axis=(0, 1)))
         for name, output in result.outputs.items():
             assert output.dtype == np.int32
-            np.testing.assert_array_equal(output, result.probes[f"{name}.s"])
+            np.testing.assert_array_equal(output, result.probes[f"{name}.{output_ports(network.populations[name])[0]}"])
 
 
 @pytest.mark.parametrize("seed", range(60))
