@@ -146,6 +146,14 @@ def _loop(builder: Any, name: str, lanes: int, steps: Any, a: _Rows, b: _Rows) -
             right = builder.sext(right, numbers)
         for r, row in enumerate(left):
             found[r].append(_multiply_add(builder, name, sums[r][c], row, right))
+    _again(builder, step, steps, sums, found, zero, (before, body, after))
+    return found
+
+
+def _again(builder: Any, step: Any, steps: Any, sums: Any, found: Any, zero: Any, blocks: tuple[Any, Any, Any]) -> None:
+    """The end of a loop whose sums begin at zero and are what was `found`; goes on after the last step. blocks : before the
+    loop, its body, after it."""
+    before, body, after = blocks
     following = builder.add(step, _I64(1))
     step.add_incoming(following, body)
     for phis, values in zip(sums, found, strict=True):
@@ -154,7 +162,6 @@ def _loop(builder: Any, name: str, lanes: int, steps: Any, a: _Rows, b: _Rows) -
             phi.add_incoming(value, body)
     builder.cbranch(builder.icmp_signed("<", following, steps), body, after)
     builder.position_at_end(after)
-    return found
 
 
 def _tile(rows: int) -> Any:
@@ -237,14 +244,7 @@ def spread(typing: Any, a: Any, i: Any, ka: Any, b: Any, at: Any, stride: Any, s
             found.append(
                 [_multiply_add(builder, name, sums[r][n], every, v, _every_other) for n, v in enumerate(right)]
             )
-        following = builder.add(step, _I64(1))
-        step.add_incoming(following, body)
-        for phis, values in zip(sums, found, strict=True):
-            for phi, value in zip(phis, values, strict=True):
-                phi.add_incoming(zero, before)
-                phi.add_incoming(value, body)
-        builder.cbranch(builder.icmp_signed("<", following, steps), body, after)
-        builder.position_at_end(after)
+        _again(builder, step, steps, sums, found, zero, (before, body, after))
         for r in range(ROWS):
             for n in range(vectors):
                 builder.store(found[r][n], to.pointer(r, _I64(n * lanes), zero.type), align=4)
