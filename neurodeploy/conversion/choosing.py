@@ -11,7 +11,7 @@ that are asked for lie above the least payload of all could an id be told twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -24,11 +24,14 @@ from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.graded_largest import PLACES, VALUES
 from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.synapses import Dense
 from neurodeploy.synapses.build import sparse_from_coo
 
+#: Puts a population into the program, with what leads into it.
+Add = Callable[[Population, Sequence[Projection]], Population]
 #: Ids are themselves.
 ONE = Dyadic(1, 0)
 
@@ -99,7 +102,7 @@ def choose(program: Program, count: int) -> Program:
     )  # fmt: skip
 
 
-def _next(items: _Items, name: str, part: int, leaves: Population, add) -> _Items:  # type: ignore[no-untyped-def]
+def _next(items: _Items, name: str, part: int, leaves: Population, add: Add) -> _Items:
     """The winners of neighbours; the last node may have fewer of them."""
     size, wide = items.neuron.size, len(VALUES)
     nodes = -(-size // wide)
@@ -129,7 +132,7 @@ def _from(
     return found
 
 
-def _wire(source: Population, port: str, target: Population, into: str, synapse) -> Projection:  # type: ignore[no-untyped-def]
+def _wire(source: Population, port: str, target: Population, into: str, synapse: Synapse) -> Projection:
     name = f"{source.name}.{port}->{target.name}.{into}"
     return Projection(
         name, source.name, target.name, synapse, source_port=port, target_port=into, graded=True, instant=True
