@@ -12,46 +12,19 @@ changes: the largest weight of column j over the median of all columns, where th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.layers import chunks
+from neurodeploy.conversion.overlay import Made, Overlay, scaled
 from neurodeploy.ir.graph import Graph, HostOp, Op, Projection, WeightStore
 
 #: Norms with gains, by operation.
 NORMS = ("rmsnorm", "layernorm")
 #: Factors below this are those of ordinary weights.
 FAR = 4.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scaled:
-    """A store in which some names stand for another tensor times a factor along its last axis."""
-
-    store: WeightStore
-    factors: Mapping[str, tuple[str, NDArray[np.float32]]]
-
-    def names(self) -> tuple[str, ...]:
-        return (*self.store.names(), *self.factors)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self.store.shape(self.factors[name][0] if name in self.factors else name)
-
-    def get(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        if name not in self.factors:
-            return self.store.get(name, start, stop)
-        source, factor = self.factors[name]
-        values = self.store.get(source, start, stop)
-        values *= factor[start:stop] if values.ndim == 1 else factor
-        return values
-
-    def release(self) -> None:
-        self.store.release()
-
-    def files(self) -> tuple[str, ...]:
-        return self.store.files()
 
 
 def balanced(graph: Graph) -> Graph:
@@ -61,7 +34,7 @@ def balanced(graph: Graph) -> Graph:
     for op in graph.ops:
         for name in op.inputs:
             readers.setdefault(name, []).append(op)
-    factors: dict[str, tuple[str, NDArray[np.float32]]] = {}
+    made: dict[str, Made] = {}
     changed: dict[str, Op] = {}
     for norm in graph.ops:
         if not isinstance(norm, HostOp) or norm.op not in NORMS or not norm.weights:
@@ -78,12 +51,12 @@ def balanced(graph: Graph) -> Graph:
             names = dict(op.weights) if isinstance(op, HostOp) else {"weight": op.weight}
             new = {role: f"{op.path}.balanced.{role}" for role in names}
             own = size if isinstance(op, HostOp) else np.reciprocal(size)
-            factors |= {new[role]: (name, own) for role, name in names.items()}
+            made |= {new[role]: scaled(graph.weights, name, own) for role, name in names.items()}
             changed[op.path] = _renamed(op, new)
     if not changed:
         return graph
     every = tuple(changed.get(op.path, op) for op in graph.ops)
-    return replace(graph, ops=every, weights=Scaled(graph.weights, factors))
+    return replace(graph, ops=every, weights=Overlay(graph.weights, made))
 
 
 def _renamed(op: Op, names: Mapping[str, str]) -> Op:

@@ -53,7 +53,7 @@ def lower(program: Program, weights: WeightStore, measured: Mapping[str, Measure
 
 
 class _Lowering:
-    """The program so far. signals : host values that are on the chip. moved : those that lowered operations make."""
+    """The program so far. signals : host values that are on the chip. moved : those that are made there."""
 
     def __init__(
         self, program: Program, weights: WeightStore, measured: Mapping[str, Measured], kept: Remembered
@@ -90,6 +90,7 @@ class _Lowering:
         self.units[population.name] = Unit(step.scale, payload_bits(population))
         for value, (start, stop) in zip(step.values, ends, strict=True):
             self.signals[value] = Signal(population, start, stop, Unit(step.scale, payload_bits(population)))
+            self.moved.add(value)
         self.host.append(step)
 
     def _lower(self, op: HostOp) -> bool:

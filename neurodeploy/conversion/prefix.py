@@ -12,42 +12,17 @@ like others: that one is compared with the same beginning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neurodeploy.ir.graph import Graph, HostOp, ModelInfo, Op, WeightStore
+from neurodeploy.conversion.overlay import Made, Overlay, held
+from neurodeploy.ir.graph import Graph, HostOp, ModelInfo, Op
 from neurodeploy.ops import lookup
 from neurodeploy.ops.attention import PREFIX
 from neurodeploy.ops.host.executor import Executor
 from neurodeploy.ops.host.kvcache import State
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Beside:
-    """A store with further tensors, of another store or in memory."""
-
-    store: WeightStore
-    added: Mapping[str, NDArray[np.float32]]
-
-    def names(self) -> tuple[str, ...]:
-        return (*self.store.names(), *self.added)
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        return self.added[name].shape if name in self.added else self.store.shape(name)
-
-    def get(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
-        if name in self.added:
-            return np.array(self.added[name][start:stop], np.float32, order="C")
-        return self.store.get(name, start, stop)
-
-    def release(self) -> None:
-        self.store.release()
-
-    def files(self) -> tuple[str, ...]:
-        return self.store.files()
 
 
 def first_token(info: ModelInfo) -> int:
@@ -62,17 +37,17 @@ def with_prefix(graph: Graph, tokens: Sequence[int]) -> Graph:
     executor = Executor(graph.ops, graph.weights, sizes, keep_weights=False, input=graph.input, output=graph.output)
     state = State()
     executor.forward_hidden(np.asarray(tokens, np.int64), state)
-    arrays: dict[str, NDArray[np.float32]] = {}
+    arrays: dict[str, Made] = {}
     for path, cache in state.caches.items():
         rows = cache.key[:, :, : cache.length].permute(2, 0, 1), cache.value[:, : cache.length].permute(1, 0, 2)
-        arrays |= {f"{path}.{role}": part.contiguous().numpy() for role, part in zip(PREFIX, rows, strict=True)}
+        arrays |= {f"{path}.{role}": held(part.contiguous().numpy()) for role, part in zip(PREFIX, rows, strict=True)}
     graph.weights.release()
 
-    def held(op: Op) -> Op:
+    def holding(op: Op) -> Op:
         if not isinstance(op, HostOp) or not lookup(op).keeps:
             return op
         names = {role: f"{op.path}.{role}" for role in PREFIX}
         return replace(op, attrs={**op.attrs, "prefix": len(tokens)}, weights={**op.weights, **names})
 
     info = replace(graph.info, prefix=tuple(tokens))
-    return replace(graph, info=info, ops=tuple(map(held, graph.ops)), weights=Beside(graph.weights, arrays))
+    return replace(graph, info=info, ops=tuple(map(holding, graph.ops)), weights=Overlay(graph.weights, arrays))

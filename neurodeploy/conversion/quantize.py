@@ -79,6 +79,11 @@ class _Calibration:
     """Runs the float model over all windows, one operation at a time."""
 
     def __init__(self, graph: Graph, tokens: NDArray[np.int64], preset: Preset) -> None:
+        self.thresholds = dict[str, Threshold]()
+        if preset.events < 1:
+            layers = [unit for unit in group_projections(graph) if isinstance(unit, list)]
+            turn = preset.weights != "file"  # else its integers would be others
+            graph, self.thresholds = thresholds(graph, layers, tokens, preset.window, preset.events, turn=turn)
         sizes = {name: population.size for name, population in graph.populations.items()}
         self.graph, self.preset = graph, preset
         self.executor = Executor(
@@ -99,10 +104,6 @@ class _Calibration:
             for op in unit if isinstance(unit, list) else [unit]:
                 last.update(dict.fromkeys(op.inputs, index))
         self.last = last
-        self.thresholds = dict[str, Threshold]()
-        if preset.events < 1:
-            layers = [unit for unit in self.units if isinstance(unit, list)]
-            self.thresholds = thresholds(graph, layers, tokens, preset.window, preset.events)
         #: What was seen of the operations that the preset puts on the chip, by path.
         self.measured: dict[str, Measured] = {}
 
@@ -195,6 +196,7 @@ def quantize(
             "ND1102", "calibration text", f"has {tokens.size} tokens, needs at least 16", "give a longer text"
         )
     run = _Calibration(graph, tokens, preset)
+    given, graph = graph, run.graph
     items: list[HostOp | LinearLayer] = []
     records: list[dict[str, Any]] = []
     with torch.no_grad():
@@ -222,7 +224,8 @@ def quantize(
         "borrowed_expert_inputs": run.borrowed,
         "sites": records,
         "bits_a_weight": {"body": _mean(body, bits), "with_head": _mean(graph.projections(), bits)},
-        "synaptic_events_sent": _mean(graph.projections(), {site["path"]: site["sent"] for site in records}),
+        "synaptic_events_sent": _sum(graph.projections(), {site["path"]: site["sent"] for site in records})
+        / max(1, _sum(given.projections())),
     }
     sizes = {name: population.size for name, population in graph.populations.items()}
     program = program_of_layers(graph.info, items, sizes, graph.input, graph.output, conversion)
@@ -233,10 +236,13 @@ def quantize(
     return program
 
 
+def _sum(projections: Sequence[Projection], of: Mapping[str, float] | None = None) -> float:
+    """Over all weights of these, of what is said of each projection; without `of`, how many weights there are."""
+    return sum(p.out_features * p.in_features * (1 if of is None else of[p.path]) for p in projections)
+
+
 def _mean(projections: Sequence[Projection], of: Mapping[str, float]) -> float:
-    """Over all weights of these, of what is said of each projection."""
-    sizes = [p.out_features * p.in_features for p in projections]
-    return sum(size * of[p.path] for p, size in zip(projections, sizes, strict=True)) / max(1, sum(sizes))
+    return _sum(projections, of) / max(1, _sum(projections))
 
 
 def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[LinearLayer, list[dict[str, Any]]]:

@@ -12,18 +12,22 @@ gives the least loss for the events that are left (a Lagrange multiplier)::
 
 The price is that at which a share of the synaptic events of calibration is left. s_j is measured by going back through the
 float model from drawn tokens. Few tokens say little of one column, so half of it is what the gradients h_i of all outputs
-say, ``sum_i E[h_i**2] w_ij**2``, in proportion. Of the head it is known without a draw (`_head`).
+say, ``sum_i E[h_i**2] w_ij**2``, in proportion. Of the head it is known without a draw (`_Head`).
+
+Where it costs little, values are sent in a basis that spreads losses further apart (`conversion.bases`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.bases import Basis, Moments, Place, places, turned
 from neurodeploy.conversion.layers import chunks
 from neurodeploy.conversion.sparse import Threshold
 from neurodeploy.errors import ModelError
@@ -31,7 +35,7 @@ from neurodeploy.ir.graph import Graph, Projection, WeightStore
 from neurodeploy.ops.host.executor import Executor, Values
 
 #: Tokens that gradients are measured on, and how many of them are remembered to find the price.
-SENSED, REMEMBERED = 2048, 256
+SENSED, REMEMBERED = 4096, 256
 #: How much of s_j is what the weights of its column and the gradients of the layer's outputs say.
 PRIOR = 0.5
 #: No loss is smaller, and no limit larger than its inverse.
@@ -45,13 +49,14 @@ WITH_GRADIENTS = "cpu:0"
 @dataclass(slots=True, eq=False)
 class _Site:
     """What a layer reads. fan : synapses of a column. squares : (columns,) of gradients, outputs : the same of what each
-    projection makes (its rows,), summed over `rows` values. sample : some values."""
+    projection makes (its rows,), summed over `rows` values. sample : some values. moments : where it may be turned."""
 
     layer: Sequence[Projection]
     squares: torch.Tensor
     outputs: dict[str, torch.Tensor]
     rows: int = 0
     sample: list[torch.Tensor] = field(default_factory=list)
+    moments: Moments | None = None
 
     @property
     def fan(self) -> int:
@@ -72,13 +77,25 @@ class _Site:
         return Threshold(((1 - share) * mean + share * prior).float().numpy(), power)
 
 
+class Chosen(NamedTuple):
+    """The graph, with some values in other bases, and thresholds by the value that a layer reads. Layers that no token
+    reached have none."""
+
+    graph: Graph
+    limits: dict[str, Threshold]
+
+
 def thresholds(
-    graph: Graph, layers: Sequence[Sequence[Projection]], tokens: NDArray[np.int64], window: int, share: float
-) -> dict[str, Threshold]:
-    """By the value that a layer reads, so that this share of the synaptic events of these tokens is left. Layers that
-    no token reached have none."""
-    sites = _sensed(graph, layers, tokens, window)
+    graph: Graph, layers: Sequence[Sequence[Projection]], tokens: NDArray[np.int64], window: int, share: float,
+    *, turn: bool = True,
+) -> Chosen:  # fmt: skip
+    """So that this share of the synaptic events of these tokens is left, what the bases take among them. turn : whether
+    values may be sent in other bases."""
+    sites = _sensed(graph, layers, tokens, window, places(graph) if turn else {})
     every = {name: site for name, site in sites.items() if site.rows and bool(site.squares.any())}
+    own = sum(site.fan * site.rows * len(site.squares) for site in every.values())
+    graph, every = _turned(graph, every)
+    more = sum(site.fan * site.rows * len(site.squares) for site in every.values()) - own
     losses = {name: site.losses(graph.weights) for name, site in every.items()}
     saved, synapses = list[torch.Tensor](), list[torch.Tensor]()
     for name, site in every.items():
@@ -88,22 +105,52 @@ def thresholds(
         synapses.append(torch.full((len(saved[-1]),), site.fan * site.rows / len(sample), dtype=torch.float64))
     worth, order = torch.cat(saved).sort()
     dropped = torch.cat(synapses)[order].cumsum(0)
-    price = float(worth[int(torch.searchsorted(dropped, (1 - share) * float(dropped[-1])))])
+    wanted = (1 - share) * (float(dropped[-1]) - more) + more
+    price = float(worth[min(int(torch.searchsorted(dropped, wanted)), len(worth) - 1)])
     graph.weights.release()
-    return {
+    return Chosen(graph, {
         name: Threshold(np.sqrt(price * every[name].fan / np.maximum(found.limit, TINY)), found.power)
         for name, found in losses.items()
-    }
+    })  # fmt: skip
+
+
+def _turned(graph: Graph, sites: dict[str, _Site]) -> tuple[Graph, dict[str, _Site]]:
+    """The graph with the bases that were found, and what is known of the inputs of its layers."""
+    found = {name: site.moments.basis() for name, site in sites.items() if site.moments is not None}
+    bases: dict[str, Basis] = {name: basis for name, basis in found.items() if basis is not None}
+    graph = turned(graph, bases)
+    made = {p.path: p for p in graph.projections()}
+    every = dict[str, _Site]()
+    for name, site in sites.items():
+        layer = [made[p.path] for p in site.layer]
+        if name in bases and site.moments is not None:
+            basis = bases[name]
+            new = _Site(
+                layer, basis.squares(site.moments.slopes), site.outputs, site.rows,
+                [basis.there_of(part.float()) for part in site.sample],
+            )  # fmt: skip
+            if layer[0].input != name:  # behind a layer of its own
+                turns = [p for p in made.values() if p.input == name]
+                every[name] = replace(site, layer=turns, outputs={})
+            every[layer[0].input] = new
+        else:
+            every[name] = site
+    return graph, every
 
 
 def _sensed(
-    graph: Graph, layers: Sequence[Sequence[Projection]], tokens: NDArray[np.int64], window: int
-) -> dict[str, _Site]:
+    graph: Graph, layers: Sequence[Sequence[Projection]], tokens: NDArray[np.int64], window: int,
+    may_turn: Mapping[str, Place],
+) -> dict[str, _Site]:  # fmt: skip
     """What windows spread over the tokens say of the input of every layer."""
     sizes = {name: population.size for name, population in graph.populations.items()}
     sites = {
         layer[0].input: _Site(layer, torch.zeros(layer[0].in_features, dtype=torch.float64), {}) for layer in layers
     }
+    for name, place in may_turn.items():
+        width = sizes[name] // place.groups
+        sums = (torch.zeros(place.groups, width, width, dtype=torch.float64) for _ in range(2))
+        sites[name].moments = Moments(place, *sums)
     read, made = dict[str, torch.Tensor](), dict[str, tuple[str, torch.Tensor]]()
 
     def project(op: Projection, values: Values) -> None:
@@ -120,8 +167,7 @@ def _sensed(
         graph.ops, graph.weights, sizes, WITH_GRADIENTS, handlers={Projection: project}, input=graph.input,
         output=graph.output,
     )  # fmt: skip
-    head = next(op for op in graph.projections() if op.output == graph.output)
-    generator = torch.Generator().manual_seed(0)
+    head = _Head(executor, next(op for op in graph.projections() if op.output == graph.output))
     starts = range(0, tokens.size, window)
     wanted = max(1, min(len(starts), SENSED // window))
     for start in [starts[i * len(starts) // wanted] for i in range(wanted)]:
@@ -129,7 +175,7 @@ def _sensed(
         made.clear()
         with torch.enable_grad():
             hidden = executor.forward_hidden(tokens[start : start + window])
-            slope, squares = _head(executor, head, hidden.detach(), generator)
+            slope = head.slopes(hidden.detach())
             if not bool(torch.isfinite(slope).all()):
                 problem, fix = "has logits that are not finite", "check the checkpoint in its own framework"
                 raise ModelError("ND1103", graph.info.name, problem, fix)
@@ -139,11 +185,26 @@ def _sensed(
             sites[name].squares += _squares(x)
         for path, (name, y) in made.items():
             sites[name].outputs[path] = sites[name].outputs.get(path, torch.zeros(())) + _squares(y)
-        sites[head.input].squares += squares
         for name, x in {**read, head.input: hidden}.items():
-            sites[name].rows += len(x)
-            sites[name].sample.append(x.detach()[:: max(1, wanted * window // REMEMBERED)].bfloat16())
+            site = sites[name]
+            site.rows += len(x)
+            site.sample.append(x.detach()[:: max(1, wanted * window // REMEMBERED)].bfloat16())
+            if site.moments is not None:
+                site.moments.inputs += _products(x.detach(), site.moments.place.groups)
+                if name != head.input and x.grad is not None:
+                    site.moments.slopes += _products(x.grad, site.moments.place.groups)
+    last = sites[head.input]
+    slopes = head.moment()
+    last.squares += slopes.diagonal()
+    if last.moments is not None:
+        last.moments.slopes += slopes
     return sites
+
+
+def _products(x: torch.Tensor, groups: int) -> torch.Tensor:
+    """(groups, k, k) sums over tokens of the products of a group's values."""
+    parts = x.reshape(len(x), groups, -1).transpose(0, 1)
+    return (parts.mT @ parts).double()
 
 
 def _squares(x: torch.Tensor) -> torch.Tensor:
@@ -152,20 +213,36 @@ def _squares(x: torch.Tensor) -> torch.Tensor:
     return grad.double().square_().sum(dim=0)
 
 
-def _head(
-    executor: Executor, head: Projection, hidden: torch.Tensor, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """The gradient of ``log p(y)`` by what the head reads, for a token y drawn for each row: ``w_y - sum_v p_v w_v``; and
-    the sum over rows of its expected square, which needs no draw: ``sum_v p_v w_v**2 - (sum_v p_v w_v)**2``."""
-    weight = executor.weights.get(head.weight)
-    bias = None if head.bias is None else executor.weights.get(head.bias)
-    slopes, squares = list[torch.Tensor](), torch.zeros(head.in_features, dtype=torch.float64)
-    for rows in torch.split(hidden, HEAD_ROWS):
-        p = torch.nn.functional.linear(rows, weight, bias).softmax(-1)
-        mean, square = p @ weight, torch.zeros_like(rows)
-        for start, stop in chunks(head.out_features):
-            square += p[:, start:stop] @ weight[start:stop].square()
-        squares += (square - mean.square()).clamp_min_(0).double().sum(dim=0)
-        drawn = torch.multinomial(p.nan_to_num_(1.0), 1, generator=generator)[:, 0]
-        slopes.append(weight[drawn] - mean)
-    return torch.cat(slopes), squares
+class _Head:
+    """What the head says of its input. With p the model's own prediction and w_v the head's rows, for a token y drawn from
+    it the gradient of ``log p(y)`` is ``w_y - sum_v p_v w_v``, and what is expected of its products needs no draw:
+    ``sum_v p_v w_v w_v^T - (sum_v p_v w_v) (sum_v p_v w_v)^T``."""
+
+    def __init__(self, executor: Executor, head: Projection) -> None:
+        self.input = head.input
+        self._weight = executor.weights.get(head.weight)
+        self._bias = None if head.bias is None else executor.weights.get(head.bias)
+        self._likely = torch.zeros(head.out_features, dtype=torch.float64)
+        self._means = torch.zeros(head.in_features, head.in_features, dtype=torch.float64)
+        self._generator = torch.Generator().manual_seed(0)
+
+    def slopes(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The gradients, of one draw for each row."""
+        slopes = list[torch.Tensor]()
+        for rows in torch.split(hidden, HEAD_ROWS):
+            p = torch.nn.functional.linear(rows, self._weight, self._bias).softmax(-1)
+            mean = p @ self._weight
+            self._likely += p.double().sum(dim=0)
+            self._means += (mean.T @ mean).double()
+            drawn = torch.multinomial(p.nan_to_num_(1.0), 1, generator=self._generator)[:, 0]
+            slopes.append(self._weight[drawn] - mean)
+        return torch.cat(slopes)
+
+    def moment(self) -> torch.Tensor:
+        """Of the gradients, summed over all rows so far."""
+        found = -self._means
+        for start, stop in chunks(len(self._weight)):
+            part = self._weight[start:stop].double()
+            found += (part.T * self._likely[start:stop]) @ part
+        found.diagonal().clamp_min_(0)
+        return found

@@ -26,27 +26,29 @@ def layers_of(graph: Graph) -> list[list[Projection]]:
 
 
 def test_what_the_head_loses_is_the_mean_over_all_draws(tmp_path: Path) -> None:
-    """``E_y[(d log p(y) / dx)**2]`` by autograd for every y."""
+    """``E_y[g g^T]``, g = d log p(y) / dx, by autograd for every y."""
     graph = read_graph(models.save("qwen3", tmp_path / "m"))
     sizes = {key: population.size for key, population in graph.populations.items()}
     executor = module.Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
     hidden = executor.forward_hidden(TEXT[:3])
     head = next(op for op in graph.projections() if op.output == graph.output)
-    _, squares = module._head(executor, head, hidden, torch.Generator().manual_seed(0))
-    wanted = torch.zeros(head.in_features)
+    last = module._Head(executor, head)
+    last.slopes(hidden)
+    wanted = torch.zeros(head.in_features, head.in_features)
     for row in hidden:
         x = row.clone().requires_grad_()
         logs = (x @ executor.weights.get(head.weight).T).log_softmax(-1)
         for y in range(head.out_features):
             (grad,) = torch.autograd.grad(logs[y], x, retain_graph=True)
-            wanted += logs[y].exp().detach() * grad.square()
-    assert torch.allclose(squares.float(), wanted, rtol=1e-3)
+            wanted += logs[y].exp().detach() * torch.outer(grad, grad)
+    found = last.moment().float()
+    assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-6 * float(wanted.abs().max()))
 
 
 def test_gradients_are_those_of_the_whole_model(tmp_path: Path) -> None:
     """Squares of the gradients, of one window, against torch through the whole model with the head in one piece."""
     graph = read_graph(models.save("llama4", tmp_path / "m"))
-    sites = module._sensed(graph, layers_of(graph), TEXT[:90], 90)
+    sites = module._sensed(graph, layers_of(graph), TEXT[:90], 90, {})
     for name in ("layers.0.input_layernorm", "layers.1.feed_forward.shared_expert.glu", "norm"):
         assert float(sites[name].squares.sum()) > 0 and sites[name].rows == 90
     chosen = [sites[f"layers.1.feed_forward.experts.{i}.input"].rows for i in range(4)]
@@ -58,7 +60,7 @@ def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> No
     graph = read_graph(models.save("llama", tmp_path / "m"))
     name = "layers.1.mlp.glu"
     tokens = TEXT[:200]
-    squares = [module._sensed(graph, layers_of(graph), tokens, 200)[name].squares / 200]
+    squares = [module._sensed(graph, layers_of(graph), tokens, 200, {})[name].squares / 200]
     sizes = {key: population.size for key, population in graph.populations.items()}
     noise = torch.randn(200, sizes[name], generator=torch.Generator().manual_seed(1)) * 1e-2
     executor = module.Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
@@ -79,8 +81,8 @@ def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> No
 def test_one_price_for_all_axons_and_the_share_of_synaptic_events(tmp_path: Path) -> None:
     graph = read_graph(models.save("gemma3", tmp_path / "m"))
     layers = layers_of(graph)
-    found = thresholds(graph, layers, TEXT, 100, 0.8)
-    sites = module._sensed(graph, layers, TEXT, 100)
+    found = thresholds(graph, layers, TEXT, 100, 0.8, turn=False).limits
+    sites = module._sensed(graph, layers, TEXT, 100, {})
     prices, left, every = [], 0.0, 0.0
     for layer in layers:
         site, limit = sites[layer[0].input], found[layer[0].input].limit
