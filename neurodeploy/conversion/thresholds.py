@@ -14,6 +14,10 @@ The price is that at which a share of the synaptic events of calibration is left
 float model from drawn tokens. Few tokens say little of one column, so half of it is what the gradients h_i of all outputs
 say, ``sum_i E[h_i**2] w_ij**2``, in proportion. Of the head it is known without a draw (`_Head`).
 
+What a site loses in a token is the square of a sum over its axons, not a sum of squares: where what is dropped pulls in one
+direction it is several times as much (inputs of q, k, v). So s_j of a site are multiplied by what is lost together over what
+they predict, measured on tokens that they do not know (`_check`).
+
 Where it costs little, values are sent in a basis that spreads losses further apart (`conversion.bases`).
 """
 
@@ -36,6 +40,9 @@ from neurodeploy.ops.host.executor import Executor, Values
 
 #: Tokens that gradients are measured on, and how many of them are remembered to find the price.
 SENSED, REMEMBERED = 4096, 256
+#: Multiples of the first thresholds at which it is checked what is lost together, how often the price is found again with
+#: that, and how far a ratio may be from 1.
+FACTORS, REFINED, LARGEST_RATIO = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0), 4, 16.0
 #: How much of s_j is what the weights of its column and the gradients of the layer's outputs say.
 PRIOR = 0.5
 #: No loss is smaller, and no limit larger than its inverse.
@@ -49,7 +56,8 @@ WITH_GRADIENTS = "cpu:0"
 @dataclass(slots=True, eq=False)
 class _Site:
     """What a layer reads. fan : synapses of a column. squares : (columns,) of gradients, outputs : the same of what each
-    projection makes (its rows,), summed over `rows` values. sample : some values. moments : where it may be turned."""
+    projection makes (its rows,), summed over `rows` values. sample : some values. moments : where it may be turned.
+    sensitive : s_j. together : see `_check`; ratio : that of what is lost to what s_j say."""
 
     layer: Sequence[Projection]
     squares: torch.Tensor
@@ -57,13 +65,19 @@ class _Site:
     rows: int = 0
     sample: list[torch.Tensor] = field(default_factory=list)
     moments: Moments | None = None
+    sensitive: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    together: torch.Tensor = field(default_factory=lambda: torch.zeros(0))
+    ratio: float = 1.0
 
     @property
     def fan(self) -> int:
         return sum(p.out_features for p in self.layer)
 
-    def losses(self, weights: WeightStore) -> Threshold:
-        """s_j, in place of limits, and squared norms of columns."""
+    def remember(self, x: torch.Tensor, pieces: Sequence[NDArray[np.int64]]) -> None:
+        self.sample.append(x.detach()[:: max(1, sum(map(len, pieces)) // REMEMBERED)].bfloat16())
+
+    def losses(self, weights: WeightStore) -> torch.Tensor:
+        """Find s_j; squared norms of columns."""
         power, prior = (torch.zeros(len(self.squares), dtype=torch.float64) for _ in range(2))
         for projection in self.layer:
             for start, stop in chunks(projection.out_features):
@@ -74,7 +88,17 @@ class _Site:
         mean = self.squares / max(1, self.rows)
         prior *= float(mean.sum()) / max(float(prior.sum()), TINY)
         share = PRIOR if self.outputs else 0.0
-        return Threshold(((1 - share) * mean + share * prior).float().numpy(), power)
+        self.sensitive = ((1 - share) * mean + share * prior).float()
+        return power
+
+    def refine(self, dearer: float) -> None:
+        """The ratio at the threshold of a price so many times the first: its square times the ratio is that."""
+        measured, predicted = self.together.numpy()
+        if not (measured > 0).all() or not (predicted > 0).all():
+            return
+        factor = float(np.log(dearer / self.ratio) / 2)
+        ratio = float(np.exp(np.interp(factor, np.log(FACTORS), np.log(measured / predicted))))
+        self.ratio = float(np.clip(ratio, 1 / LARGEST_RATIO, LARGEST_RATIO))
 
 
 class Chosen(NamedTuple):
@@ -91,27 +115,42 @@ def thresholds(
 ) -> Chosen:  # fmt: skip
     """So that this share of the synaptic events of these tokens is left, what the bases take among them. turn : whether
     values may be sent in other bases."""
-    sites = _sensed(graph, layers, tokens, window, places(graph) if turn else {})
+    sensed, others = _pieces(tokens, window)
+    sites = _sensed(graph, layers, sensed, places(graph) if turn else {})
     every = {name: site for name, site in sites.items() if site.rows and bool(site.squares.any())}
-    own = sum(site.fan * site.rows * len(site.squares) for site in every.values())
+    own = sum(site.fan * len(site.squares) for site in every.values())
     graph, every = _turned(graph, every)
-    more = sum(site.fan * site.rows * len(site.squares) for site in every.values()) - own
-    losses = {name: site.losses(graph.weights) for name, site in every.items()}
+    left = share * own / sum(site.fan * len(site.squares) for site in every.values())
+    powers = {name: site.losses(graph.weights) for name, site in every.items()}
+    first, limits = _limits(every, powers, left)
+    _check(graph, every, limits, others)
+    every = {name: site for name, site in every.items() if site.rows}
+    price = first
+    for _ in range(REFINED):
+        for site in every.values():
+            site.refine(price / first)
+        price, limits = _limits(every, powers, left)
+    graph.weights.release()
+    return Chosen(graph, limits)
+
+
+def _limits(
+    sites: Mapping[str, _Site], powers: Mapping[str, torch.Tensor], left: float
+) -> tuple[float, dict[str, Threshold]]:
+    """The price at which this share of the synaptic events of what is remembered is left, and the thresholds."""
     saved, synapses = list[torch.Tensor](), list[torch.Tensor]()
-    for name, site in every.items():
+    for site in sites.values():
         sample = torch.cat(site.sample).float()
-        worth = (sample.square_() * (torch.from_numpy(losses[name].limit) / site.fan)).flatten()
+        worth = (sample.square_() * (site.sensitive * (site.ratio / site.fan))).flatten()
         saved.append(worth[worth > 0])
         synapses.append(torch.full((len(saved[-1]),), site.fan * site.rows / len(sample), dtype=torch.float64))
     worth, order = torch.cat(saved).sort()
     dropped = torch.cat(synapses)[order].cumsum(0)
-    wanted = (1 - share) * (float(dropped[-1]) - more) + more
-    price = float(worth[min(int(torch.searchsorted(dropped, wanted)), len(worth) - 1)])
-    graph.weights.release()
-    return Chosen(graph, {
-        name: Threshold(np.sqrt(price * every[name].fan / np.maximum(found.limit, TINY)), found.power)
-        for name, found in losses.items()
-    })  # fmt: skip
+    price = float(worth[min(int(torch.searchsorted(dropped, (1 - left) * float(dropped[-1]))), len(worth) - 1)])
+    return price, {
+        name: Threshold((price * site.fan / (site.ratio * site.sensitive).clamp_min(TINY)).sqrt().numpy(), powers[name])
+        for name, site in sites.items()
+    }
 
 
 def _turned(graph: Graph, sites: dict[str, _Site]) -> tuple[Graph, dict[str, _Site]]:
@@ -138,67 +177,126 @@ def _turned(graph: Graph, sites: dict[str, _Site]) -> tuple[Graph, dict[str, _Si
     return graph, every
 
 
+class _Window(NamedTuple):
+    """What going back through one window has left. read : the inputs of layers, with gradients; made : outputs of layers by
+    path, with the name of their input; hidden and slope : the input of the head, and the gradient there."""
+
+    read: Mapping[str, torch.Tensor]
+    made: Mapping[str, tuple[str, torch.Tensor]]
+    hidden: torch.Tensor
+    slope: torch.Tensor
+
+
+class _Back:
+    """Goes back through the float model from tokens that are drawn from its own predictions."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._name = graph.info.name
+        self._read, self._made = dict[str, torch.Tensor](), dict[str, tuple[str, torch.Tensor]]()
+        sizes = {name: population.size for name, population in graph.populations.items()}
+        self._executor = Executor(
+            graph.ops, graph.weights, sizes, WITH_GRADIENTS, handlers={Projection: self._project}, input=graph.input,
+            output=graph.output,
+        )  # fmt: skip
+        self.head = _Head(self._executor, next(op for op in graph.projections() if op.output == graph.output))
+
+    def _project(self, op: Projection, values: Values) -> None:
+        if op.input not in self._read:
+            x = values[op.input]
+            self._read[op.input] = x if x.requires_grad else x.clone().requires_grad_()
+            self._read[op.input].retain_grad()
+        y = self._read[op.input] @ self._executor.weights.get(op.weight).T
+        y = y if op.bias is None else y + self._executor.weights.get(op.bias)
+        y.retain_grad()
+        values[op.output], self._made[op.path] = y, (op.input, y)
+
+    def run(self, tokens: NDArray[np.int64]) -> _Window:
+        self._read.clear()
+        self._made.clear()
+        with torch.enable_grad():
+            hidden = self._executor.forward_hidden(tokens)
+            slope = self.head.slopes(hidden.detach())
+            if not bool(torch.isfinite(slope).all()):
+                problem, fix = "has logits that are not finite", "check the checkpoint in its own framework"
+                raise ModelError("ND1103", self._name, problem, fix)
+            if hidden.requires_grad:
+                hidden.backward(slope)  # type: ignore[no-untyped-call]
+        return _Window(self._read, self._made, hidden.detach(), slope)
+
+
+def _pieces(tokens: NDArray[np.int64], window: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
+    """Windows spread over the tokens: what sensitivities are measured on, and others between them that check those; the same
+    where there is but one."""
+    starts = range(0, tokens.size, window)
+    pieces = [tokens[start : start + window] for start in starts]
+    wanted = max(2, min(len(pieces), 2 * SENSED // window))
+    spread = [pieces[i * len(pieces) // wanted] for i in range(wanted)] if len(pieces) > 1 else pieces * 2
+    return spread[::2], spread[1::2]
+
+
 def _sensed(
-    graph: Graph, layers: Sequence[Sequence[Projection]], tokens: NDArray[np.int64], window: int,
+    graph: Graph, layers: Sequence[Sequence[Projection]], pieces: Sequence[NDArray[np.int64]],
     may_turn: Mapping[str, Place],
 ) -> dict[str, _Site]:  # fmt: skip
-    """What windows spread over the tokens say of the input of every layer."""
-    sizes = {name: population.size for name, population in graph.populations.items()}
+    """What these windows say of the input of every layer."""
     sites = {
         layer[0].input: _Site(layer, torch.zeros(layer[0].in_features, dtype=torch.float64), {}) for layer in layers
     }
     for name, place in may_turn.items():
-        width = sizes[name] // place.groups
+        width = graph.populations[name].size // place.groups
         sums = (torch.zeros(place.groups, width, width, dtype=torch.float64) for _ in range(2))
         sites[name].moments = Moments(place, *sums)
-    read, made = dict[str, torch.Tensor](), dict[str, tuple[str, torch.Tensor]]()
-
-    def project(op: Projection, values: Values) -> None:
-        if op.input not in read:
-            x = values[op.input]
-            read[op.input] = x if x.requires_grad else x.clone().requires_grad_()
-            read[op.input].retain_grad()
-        y = read[op.input] @ executor.weights.get(op.weight).T
-        y = y if op.bias is None else y + executor.weights.get(op.bias)
-        y.retain_grad()
-        values[op.output], made[op.path] = y, (op.input, y)
-
-    executor = Executor(
-        graph.ops, graph.weights, sizes, WITH_GRADIENTS, handlers={Projection: project}, input=graph.input,
-        output=graph.output,
-    )  # fmt: skip
-    head = _Head(executor, next(op for op in graph.projections() if op.output == graph.output))
-    starts = range(0, tokens.size, window)
-    wanted = max(1, min(len(starts), SENSED // window))
-    for start in [starts[i * len(starts) // wanted] for i in range(wanted)]:
-        read.clear()
-        made.clear()
-        with torch.enable_grad():
-            hidden = executor.forward_hidden(tokens[start : start + window])
-            slope = head.slopes(hidden.detach())
-            if not bool(torch.isfinite(slope).all()):
-                problem, fix = "has logits that are not finite", "check the checkpoint in its own framework"
-                raise ModelError("ND1103", graph.info.name, problem, fix)
-            if hidden.requires_grad:
-                hidden.backward(slope)  # type: ignore[no-untyped-call]
-        for name, x in read.items():
+    back = _Back(graph)
+    for piece in pieces:
+        found = back.run(piece)
+        for name, x in found.read.items():
             sites[name].squares += _squares(x)
-        for path, (name, y) in made.items():
+        for path, (name, y) in found.made.items():
             sites[name].outputs[path] = sites[name].outputs.get(path, torch.zeros(())) + _squares(y)
-        for name, x in {**read, head.input: hidden}.items():
+        for name, x in {**found.read, back.head.input: found.hidden}.items():
             site = sites[name]
             site.rows += len(x)
-            site.sample.append(x.detach()[:: max(1, wanted * window // REMEMBERED)].bfloat16())
+            site.remember(x, pieces)
             if site.moments is not None:
                 site.moments.inputs += _products(x.detach(), site.moments.place.groups)
-                if name != head.input and x.grad is not None:
+                if name != back.head.input and x.grad is not None:
                     site.moments.slopes += _products(x.grad, site.moments.place.groups)
-    last = sites[head.input]
-    slopes = head.moment()
+    last = sites[back.head.input]
+    slopes = back.head.moment()
     last.squares += slopes.diagonal()
     if last.moments is not None:
         last.moments.slopes += slopes
     return sites
+
+
+def _check(
+    graph: Graph, sites: Mapping[str, _Site], limits: Mapping[str, Threshold], pieces: Sequence[NDArray[np.int64]]
+) -> None:
+    """What is lost together at a site on these windows, over what `limits` (thresholds, of a price) predict::
+
+        ratio = E[(sum_j g_tj e_tj)**2] / E[sum_j s_j e_tj**2]          e_tj: x_tj where it is not sent, else 0
+
+    at thresholds that are `FACTORS` times as large; and other values to remember."""
+    for site in sites.values():
+        site.sample.clear()
+        site.together, site.rows = torch.zeros(2, len(FACTORS), dtype=torch.float64), 0
+    back = _Back(graph)
+    for piece in pieces:
+        found = back.run(piece)
+        slopes = {**{name: x.grad for name, x in found.read.items()}, back.head.input: found.slope}
+        for name, x in {**found.read, back.head.input: found.hidden}.items():
+            if name not in sites:
+                continue
+            site, values = sites[name], x.detach()
+            site.rows += len(values)
+            site.remember(values, pieces)
+            limit, slope = torch.from_numpy(limits[name].limit), slopes[name]
+            if slope is None:
+                continue
+            for i, factor in enumerate(FACTORS):
+                lost = torch.where(values.abs() > factor * limit, 0.0, values)
+                site.together[0, i] += (lost * slope).sum(dim=1).double().square().sum()
+                site.together[1, i] += (lost.square() @ site.sensitive).double().sum()
 
 
 def _products(x: torch.Tensor, groups: int) -> torch.Tensor:

@@ -48,7 +48,7 @@ def test_what_the_head_loses_is_the_mean_over_all_draws(tmp_path: Path) -> None:
 def test_gradients_are_those_of_the_whole_model(tmp_path: Path) -> None:
     """Squares of the gradients, of one window, against torch through the whole model with the head in one piece."""
     graph = read_graph(models.save("llama4", tmp_path / "m"))
-    sites = module._sensed(graph, layers_of(graph), TEXT[:90], 90, {})
+    sites = module._sensed(graph, layers_of(graph), [TEXT[:90]], {})
     for name in ("layers.0.input_layernorm", "layers.1.feed_forward.shared_expert.glu", "norm"):
         assert float(sites[name].squares.sum()) > 0 and sites[name].rows == 90
     chosen = [sites[f"layers.1.feed_forward.experts.{i}.input"].rows for i in range(4)]
@@ -60,7 +60,7 @@ def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> No
     graph = read_graph(models.save("llama", tmp_path / "m"))
     name = "layers.1.mlp.glu"
     tokens = TEXT[:200]
-    squares = [module._sensed(graph, layers_of(graph), tokens, 200, {})[name].squares / 200]
+    squares = [module._sensed(graph, layers_of(graph), [tokens], {})[name].squares / 200]
     sizes = {key: population.size for key, population in graph.populations.items()}
     noise = torch.randn(200, sizes[name], generator=torch.Generator().manual_seed(1)) * 1e-2
     executor = module.Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
@@ -78,19 +78,49 @@ def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> No
     assert kl == pytest.approx(expected, rel=0.35)
 
 
-def test_one_price_for_all_axons_and_the_share_of_synaptic_events(tmp_path: Path) -> None:
+def test_one_price_for_the_axons_of_a_site_and_the_share_of_synaptic_events(tmp_path: Path) -> None:
+    """Sensitivities on half of the windows; events, and what is lost together at a site, on the others."""
     graph = read_graph(models.save("gemma3", tmp_path / "m"))
     layers = layers_of(graph)
-    found = thresholds(graph, layers, TEXT, 100, 0.8, turn=False).limits
-    sites = module._sensed(graph, layers, TEXT, 100, {})
+    found = thresholds(graph, layers, TEXT, 50, 0.8, turn=False).limits
+    known, others = module._pieces(TEXT, 50)
+    sites, fresh = module._sensed(graph, layers, known, {}), module._sensed(graph, layers, others, {})
     prices, left, every = [], 0.0, 0.0
     for layer in layers:
         site, limit = sites[layer[0].input], found[layer[0].input].limit
-        prices.append(limit.astype(np.float64) ** 2 * site.losses(graph.weights).limit / site.fan)
-        sample = torch.cat(site.sample).float().abs().numpy()
+        site.losses(graph.weights)
+        price = limit.astype(np.float64) ** 2 * site.sensitive.numpy() / site.fan
+        assert price == pytest.approx(price[0], rel=1e-4)
+        prices.append(price[0])
+        sample = torch.cat(fresh[layer[0].input].sample).float().abs().numpy()
         left, every = left + site.fan * (sample > limit).sum(), every + site.fan * (sample > 0).sum()
-    assert np.concatenate(prices) == pytest.approx(prices[0][0], rel=1e-4)
     assert left / every == pytest.approx(0.8, abs=0.005)
+    assert 1.01 < max(prices) / min(prices) <= 16**2
+
+
+def test_what_is_lost_together(tmp_path: Path) -> None:
+    """The ratio of a site, by hand: squares of sums over sums of squares, at the price that it changes itself."""
+    graph = read_graph(models.save("llama", tmp_path / "m"))
+    layers, pieces = layers_of(graph), module._pieces(TEXT, 100)[0]
+    sites = module._sensed(graph, layers, pieces, {})
+    powers = {name: site.losses(graph.weights) for name, site in sites.items()}
+    _, limits = module._limits(sites, powers, 0.7)
+    module._check(graph, sites, limits, pieces)
+    name = "layers.0.mlp.glu"
+    site, back = sites[name], module._Back(graph)
+    together = predicted = 0.0
+    for piece in pieces:
+        read = back.run(piece).read[name]
+        assert read.grad is not None
+        lost = torch.where(read.detach().abs() > 2 * torch.from_numpy(limits[name].limit), 0.0, read.detach()).double()
+        together += float((lost * read.grad).sum(1).square().sum())
+        predicted += float((lost.square() * site.sensitive).sum())
+    assert site.together[:, module.FACTORS.index(2.0)].tolist() == pytest.approx([together, predicted], rel=1e-4)
+    for _ in range(40):
+        site.refine(4.0)
+    factor = float(np.sqrt(4.0 / site.ratio))
+    ratios = np.log((site.together[0] / site.together[1]).numpy())
+    assert np.log(site.ratio) == pytest.approx(np.interp(np.log(factor), np.log(module.FACTORS), ratios), abs=1e-3)
 
 
 def test_weights_make_up_for_what_is_not_sent() -> None:
