@@ -19,6 +19,7 @@ import pytest
 import torch
 
 from neurodeploy.bundle.nir_graph import scales_of
+from neurodeploy.conversion import overlay
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import quantize
 from neurodeploy.embedded import CALIBRATION, MODEL, TEXT
@@ -26,7 +27,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.evaluation import agreement, evaluate
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.hybrid import Hybrid
-from neurodeploy.ir.graph import Graph, Projection, WeightStore
+from neurodeploy.ir.graph import Graph, Projection
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode
 from neurodeploy.ops.host.executor import Executor
@@ -39,19 +40,6 @@ from tests.hybrid.test_identity import small_system
 
 TOKENS = np.random.default_rng(5).integers(3, 256, 96)
 WIDE = 24
-
-
-class Beside:
-    """A store with tensors of its own."""
-
-    def __init__(self, store: WeightStore, own: dict[str, np.ndarray]) -> None:
-        self.store, self.own = store, own
-
-    def get(self, name: str, start: int = 0, stop: int | None = None) -> Any:
-        return self.own[name][start:stop] if name in self.own else self.store.get(name, start, stop)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
 
 
 def float_of(graph: Graph) -> Executor:
@@ -67,9 +55,10 @@ def same_weights(graph: Graph, program: Program) -> Executor:
         for part in population.sections:
             (p,) = program.network.into(population.name)
             rows = scales_of(population, scales[population.name], scales[p.source])[:, None]
-            own[f"chip.{part.path}"] = (p.synapse.weight * rows)[part.start : part.stop].astype(np.float32)  # type: ignore[attr-defined]
+            chip = (p.synapse.weight * rows)[part.start : part.stop].astype(np.float32)  # type: ignore[attr-defined]
+            own[f"chip.{part.path}"] = overlay.held(chip)
     ops = [replace(op, weight=f"chip.{op.path}") if isinstance(op, Projection) else op for op in graph.ops]
-    return float_of(replace(graph, ops=tuple(ops), weights=Beside(graph.weights, own)))
+    return float_of(replace(graph, ops=tuple(ops), weights=overlay.Overlay(graph.weights, own)))
 
 
 def tiny(folder: Path, family: str, **changes: object) -> tuple[Graph, Program]:
