@@ -16,7 +16,7 @@ say, ``sum_i E[h_i**2] w_ij**2``, in proportion. Of the head it is known without
 
 What a site loses in a token is the square of a sum over its axons, not a sum of squares: where what is dropped pulls in one
 direction it is several times as much (inputs of q, k, v). So s_j of a site are multiplied by what is lost together over what
-they predict, measured on tokens that they do not know (`_check`).
+they predict (`_check`).
 
 Where it costs little, values are sent in a basis that spreads losses further apart (`conversion.bases`).
 """
@@ -38,8 +38,9 @@ from neurodeploy.errors import ModelError
 from neurodeploy.ir.graph import Graph, Projection, WeightStore
 from neurodeploy.ops.host.executor import Executor, Values
 
-#: Tokens that gradients are measured on, and how many of them are remembered to find the price.
-SENSED, REMEMBERED = 4096, 256
+#: Tokens that gradients are measured on, those that thresholds are checked on, and how many of them are remembered to find
+#: the price.
+SENSED, CHECKED, REMEMBERED = 8192, 4096, 256
 #: Multiples of the first thresholds at which it is checked what is lost together, how often the price is found again with
 #: that, and how far a ratio may be from 1.
 FACTORS, REFINED, LARGEST_RATIO = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0), 4, 16.0
@@ -115,15 +116,14 @@ def thresholds(
 ) -> Chosen:  # fmt: skip
     """So that this share of the synaptic events of these tokens is left, what the bases take among them. turn : whether
     values may be sent in other bases."""
-    sensed, others = _pieces(tokens, window)
-    sites = _sensed(graph, layers, sensed, places(graph) if turn else {})
+    sites = _sensed(graph, layers, _spread(tokens, window, SENSED), places(graph) if turn else {})
     every = {name: site for name, site in sites.items() if site.rows and bool(site.squares.any())}
     own = sum(site.fan * len(site.squares) for site in every.values())
     graph, every = _turned(graph, every)
     left = share * own / sum(site.fan * len(site.squares) for site in every.values())
     powers = {name: site.losses(graph.weights) for name, site in every.items()}
     first, limits = _limits(every, powers, left)
-    _check(graph, every, limits, others)
+    _check(graph, every, limits, _spread(tokens, window, CHECKED))
     every = {name: site for name, site in every.items() if site.rows}
     price = first
     for _ in range(REFINED):
@@ -224,14 +224,11 @@ class _Back:
         return _Window(self._read, self._made, hidden.detach(), slope)
 
 
-def _pieces(tokens: NDArray[np.int64], window: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """Windows spread over the tokens: what sensitivities are measured on, and others between them that check those; the same
-    where there is but one."""
+def _spread(tokens: NDArray[np.int64], window: int, most: int) -> list[NDArray[np.int64]]:
+    """Windows spread over the tokens, of so many at most."""
     starts = range(0, tokens.size, window)
-    pieces = [tokens[start : start + window] for start in starts]
-    wanted = max(2, min(len(pieces), 2 * SENSED // window))
-    spread = [pieces[i * len(pieces) // wanted] for i in range(wanted)] if len(pieces) > 1 else pieces * 2
-    return spread[::2], spread[1::2]
+    wanted = max(1, min(len(starts), most // window))
+    return [tokens[start : start + window] for start in (starts[i * len(starts) // wanted] for i in range(wanted))]
 
 
 def _sensed(

@@ -79,12 +79,10 @@ def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> No
 
 
 def test_one_price_for_the_axons_of_a_site_and_the_share_of_synaptic_events(tmp_path: Path) -> None:
-    """Sensitivities on half of the windows; events, and what is lost together at a site, on the others."""
     graph = read_graph(models.save("gemma3", tmp_path / "m"))
     layers = layers_of(graph)
     found = thresholds(graph, layers, TEXT, 50, 0.8, turn=False).limits
-    known, others = module._pieces(TEXT, 50)
-    sites, fresh = module._sensed(graph, layers, known, {}), module._sensed(graph, layers, others, {})
+    sites = module._sensed(graph, layers, module._spread(TEXT, 50, TEXT.size), {})
     prices, left, every = [], 0.0, 0.0
     for layer in layers:
         site, limit = sites[layer[0].input], found[layer[0].input].limit
@@ -92,7 +90,7 @@ def test_one_price_for_the_axons_of_a_site_and_the_share_of_synaptic_events(tmp_
         price = limit.astype(np.float64) ** 2 * site.sensitive.numpy() / site.fan
         assert price == pytest.approx(price[0], rel=1e-4)
         prices.append(price[0])
-        sample = torch.cat(fresh[layer[0].input].sample).float().abs().numpy()
+        sample = torch.cat(site.sample).float().abs().numpy()
         left, every = left + site.fan * (sample > limit).sum(), every + site.fan * (sample > 0).sum()
     assert left / every == pytest.approx(0.8, abs=0.005)
     assert 1.01 < max(prices) / min(prices) <= 16**2
@@ -101,7 +99,7 @@ def test_one_price_for_the_axons_of_a_site_and_the_share_of_synaptic_events(tmp_
 def test_what_is_lost_together(tmp_path: Path) -> None:
     """The ratio of a site, by hand: squares of sums over sums of squares, at the price that it changes itself."""
     graph = read_graph(models.save("llama", tmp_path / "m"))
-    layers, pieces = layers_of(graph), module._pieces(TEXT, 100)[0]
+    layers, pieces = layers_of(graph), module._spread(TEXT, 100, TEXT.size)
     sites = module._sensed(graph, layers, pieces, {})
     powers = {name: site.losses(graph.weights) for name, site in sites.items()}
     _, limits = module._limits(sites, powers, 0.7)
