@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.layers import chunks
-from neurodeploy.conversion.overlay import Made, Overlay, scaled
+from neurodeploy.conversion.overlay import Derived, Overlay, scaled
 from neurodeploy.ir.graph import Graph, HostOp, Op, Projection, WeightStore
 
 #: Norms with gains, by operation.
@@ -34,7 +34,7 @@ def balanced(graph: Graph) -> Graph:
     for op in graph.ops:
         for name in op.inputs:
             readers.setdefault(name, []).append(op)
-    made: dict[str, Made] = {}
+    made: dict[str, Derived] = {}
     changed: dict[str, Op] = {}
     for norm in graph.ops:
         if not isinstance(norm, HostOp) or norm.op not in NORMS or not norm.weights:

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.overlay import Made, Overlay, held, of_inputs, of_outputs
+from neurodeploy.conversion.overlay import Derived, Overlay, held, of_inputs, of_outputs
 from neurodeploy.ir.graph import Graph, HostOp, Op, Population, Projection
 from neurodeploy.ops import lookup
 
@@ -55,7 +55,7 @@ class Moments:
     inputs: torch.Tensor
     slopes: torch.Tensor
 
-    def basis(self) -> Basis | None:
+    def basis(self) -> Coordinates | None:
         """None where no gradient is."""
         groups, width, _ = self.inputs.shape
         parts = groups // self.place.shared
@@ -69,11 +69,11 @@ class Moments:
         size = found.clamp_min(FAINTEST * float(found.max())).pow(self.place.power)
         there = vectors.mT @ lower.mT / size[:, :, None]
         back = torch.linalg.solve_triangular(lower.mT, vectors * size[:, None, :], upper=True)
-        return Basis(self.place.shared, there, back)
+        return Coordinates(self.place.shared, there, back)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Basis:
+class Coordinates:
     """T and T^-1, (parts, k, k); each part is that of `shared` groups."""
 
     shared: int
@@ -133,16 +133,16 @@ class _Turning:
     """A graph that is being changed. changed : operations in place of others, by path; before : what comes before one."""
 
     graph: Graph
-    made: dict[str, Made] = field(default_factory=dict)
+    made: dict[str, Derived] = field(default_factory=dict)
     changed: dict[str, Op] = field(default_factory=dict)
     before: dict[str, Projection] = field(default_factory=dict)
 
-    def new(self, op: Op, role: str, made: Made) -> str:
+    def new(self, op: Op, role: str, made: Derived) -> str:
         name = f"{op.path}.turned.{role}"
         self.made[name] = made
         return name
 
-    def attention(self, value: Projection, readers: Sequence[Projection], basis: Basis) -> None:
+    def attention(self, value: Projection, readers: Sequence[Projection], basis: Coordinates) -> None:
         store = self.graph.weights
         weight = self.new(value, "weight", of_outputs(store, value.weight, basis.rows()))
         bias = value.bias and self.new(value, "bias", of_outputs(store, value.bias, basis.rows()))
@@ -151,7 +151,7 @@ class _Turning:
             own = self.new(reader, "weight", of_inputs(store, reader.weight, basis.columns()))
             self.changed[reader.path] = replace(reader, weight=own)
 
-    def head(self, op: Projection, basis: Basis) -> None:
+    def head(self, op: Projection, basis: Coordinates) -> None:
         path, size = f"{op.path}.basis", op.in_features
         weight = self.new(op, "basis", held(basis.rows()[0]))
         self.before[op.path] = Projection(path, op.input, path, size, size, weight)
@@ -169,7 +169,7 @@ class _Turning:
         )
 
 
-def turned(graph: Graph, bases: Mapping[str, Basis]) -> Graph:
+def turned(graph: Graph, bases: Mapping[str, Coordinates]) -> Graph:
     """The same function, with these values (of `places`) in their bases."""
     turning = _Turning(graph)
     for _, value, readers in _attentions(graph):

@@ -14,7 +14,7 @@ from neurodeploy.ir.graph import WeightStore
 Floats = NDArray[np.float32]
 
 
-class Made(NamedTuple):
+class Derived(NamedTuple):
     """A tensor; `rows` gives its rows start:stop as a new array."""
 
     shape: tuple[int, ...]
@@ -24,7 +24,7 @@ class Made(NamedTuple):
 @dataclass(frozen=True, slots=True, eq=False)
 class Overlay:
     store: WeightStore
-    added: Mapping[str, Made]
+    added: Mapping[str, Derived]
 
     def names(self) -> tuple[str, ...]:
         return (*self.store.names(), *self.added)
@@ -42,12 +42,12 @@ class Overlay:
         return self.store.files()
 
 
-def held(values: NDArray[np.generic]) -> Made:
+def held(values: NDArray[np.generic]) -> Derived:
     """What is in memory."""
-    return Made(values.shape, lambda start, stop: np.array(values[start:stop], np.float32, order="C"))
+    return Derived(values.shape, lambda start, stop: np.array(values[start:stop], np.float32, order="C"))
 
 
-def scaled(store: WeightStore, name: str, factor: Floats) -> Made:
+def scaled(store: WeightStore, name: str, factor: Floats) -> Derived:
     """Another tensor times a factor along its last axis."""
 
     def rows(start: int, stop: int | None) -> Floats:
@@ -55,10 +55,10 @@ def scaled(store: WeightStore, name: str, factor: Floats) -> Made:
         values *= factor[start:stop] if values.ndim == 1 else factor
         return values
 
-    return Made(store.shape(name), rows)
+    return Derived(store.shape(name), rows)
 
 
-def of_outputs(store: WeightStore, name: str, blocks: Floats) -> Made:
+def of_outputs(store: WeightStore, name: str, blocks: Floats) -> Derived:
     """A matrix (or a bias) whose rows, in groups, are multiplied by a matrix each: ``T_g w_g``, blocks (groups, k, k)."""
 
     def rows(start: int, stop: int | None) -> Floats:
@@ -66,10 +66,10 @@ def of_outputs(store: WeightStore, name: str, blocks: Floats) -> Made:
         groups = values.reshape(*blocks.shape[:2], -1)
         return np.ascontiguousarray((blocks @ groups).reshape(values.shape)[start:stop])
 
-    return Made(store.shape(name), rows)
+    return Derived(store.shape(name), rows)
 
 
-def of_inputs(store: WeightStore, name: str, blocks: Floats) -> Made:
+def of_inputs(store: WeightStore, name: str, blocks: Floats) -> Derived:
     """A tensor whose last axis, in groups, is multiplied by a matrix each: ``w_g U_g``, blocks (groups, k, k)."""
 
     def rows(start: int, stop: int | None) -> Floats:
@@ -77,4 +77,4 @@ def of_inputs(store: WeightStore, name: str, blocks: Floats) -> Made:
         groups = values.reshape(len(values), len(blocks), -1).transpose(1, 0, 2) @ blocks
         return np.ascontiguousarray(groups.transpose(1, 0, 2).reshape(values.shape))
 
-    return Made(store.shape(name), rows)
+    return Derived(store.shape(name), rows)

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from neurodeploy.conversion.overlay import Made, Overlay, held
+from neurodeploy.conversion.overlay import Derived, Overlay, held
 from neurodeploy.ir.graph import Graph, HostOp, ModelInfo, Op
 from neurodeploy.ops import lookup
 from neurodeploy.ops.attention import PREFIX
@@ -37,7 +37,7 @@ def with_prefix(graph: Graph, tokens: Sequence[int]) -> Graph:
     executor = Executor(graph.ops, graph.weights, sizes, keep_weights=False, input=graph.input, output=graph.output)
     state = State()
     executor.forward_hidden(np.asarray(tokens, np.int64), state)
-    arrays: dict[str, Made] = {}
+    arrays: dict[str, Derived] = {}
     for path, cache in state.caches.items():
         rows = cache.key[:, :, : cache.length].permute(2, 0, 1), cache.value[:, : cache.length].permute(1, 0, 2)
         arrays |= {f"{path}.{role}": held(part.contiguous().numpy()) for role, part in zip(PREFIX, rows, strict=True)}

@@ -149,7 +149,7 @@ PRESETS: Mapping[str, Preset] = {
         Preset("naive", rounding="nearest", headroom=1.0, wide_fraction=0.0),
         Preset("w4", weight_bits=4, weights="groups"),
         Preset("keep", weights="file"),
-        Preset("sparse", events=0.78),
+        Preset("sparse", events=0.783),
         Preset("quick", rounding="nearest", calibration_tokens=1024),
     )
 }

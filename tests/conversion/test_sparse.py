@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from neurodeploy.conversion import gradients
 from neurodeploy.conversion import thresholds as module
 from neurodeploy.conversion.presets import get_preset
 from neurodeploy.conversion.quantize import group_projections
@@ -16,6 +17,7 @@ from neurodeploy.conversion.thresholds import thresholds
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.ir.graph import Graph, Projection
+from neurodeploy.ops.host.executor import Executor
 from tests import models
 
 TEXT = np.random.default_rng(1).integers(3, 256, 300)
@@ -29,10 +31,10 @@ def test_what_the_head_loses_is_the_mean_over_all_draws(tmp_path: Path) -> None:
     """``E_y[g g^T]``, g = d log p(y) / dx, by autograd for every y."""
     graph = read_graph(models.save("qwen3", tmp_path / "m"))
     sizes = {key: population.size for key, population in graph.populations.items()}
-    executor = module.Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
+    executor = Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
     hidden = executor.forward_hidden(TEXT[:3])
     head = next(op for op in graph.projections() if op.output == graph.output)
-    last = module._Head(executor, head)
+    last = gradients.Head(executor, head)
     last.slopes(hidden)
     wanted = torch.zeros(head.in_features, head.in_features)
     for row in hidden:
@@ -63,7 +65,7 @@ def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> No
     squares = [module._sensed(graph, layers_of(graph), [tokens], {})[name].squares / 200]
     sizes = {key: population.size for key, population in graph.populations.items()}
     noise = torch.randn(200, sizes[name], generator=torch.Generator().manual_seed(1)) * 1e-2
-    executor = module.Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
+    executor = Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
     exact = executor.forward(tokens).double().log_softmax(-1)
 
     def project(op: Projection, values: dict[str, torch.Tensor]) -> None:
@@ -79,10 +81,12 @@ def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> No
 
 
 def test_one_price_for_the_axons_of_a_site_and_the_share_of_synaptic_events(tmp_path: Path) -> None:
+    """Sensitivities on half of the windows; events, and what is lost together at a site, on the others."""
     graph = read_graph(models.save("gemma3", tmp_path / "m"))
     layers = layers_of(graph)
     found = thresholds(graph, layers, TEXT, 50, 0.8, turn=False).limits
-    sites = module._sensed(graph, layers, module._spread(TEXT, 50, TEXT.size), {})
+    known, others = module._pieces(TEXT, 50)
+    sites, fresh = module._sensed(graph, layers, known, {}), module._sensed(graph, layers, others, {})
     prices, left, every = [], 0.0, 0.0
     for layer in layers:
         site, limit = sites[layer[0].input], found[layer[0].input].limit
@@ -90,7 +94,7 @@ def test_one_price_for_the_axons_of_a_site_and_the_share_of_synaptic_events(tmp_
         price = limit.astype(np.float64) ** 2 * site.sensitive.numpy() / site.fan
         assert price == pytest.approx(price[0], rel=1e-4)
         prices.append(price[0])
-        sample = torch.cat(site.sample).float().abs().numpy()
+        sample = torch.cat(fresh[layer[0].input].sample).float().abs().numpy()
         left, every = left + site.fan * (sample > limit).sum(), every + site.fan * (sample > 0).sum()
     assert left / every == pytest.approx(0.8, abs=0.005)
     assert 1.01 < max(prices) / min(prices) <= 16**2
@@ -99,13 +103,13 @@ def test_one_price_for_the_axons_of_a_site_and_the_share_of_synaptic_events(tmp_
 def test_what_is_lost_together(tmp_path: Path) -> None:
     """The ratio of a site, by hand: squares of sums over sums of squares, at the price that it changes itself."""
     graph = read_graph(models.save("llama", tmp_path / "m"))
-    layers, pieces = layers_of(graph), module._spread(TEXT, 100, TEXT.size)
+    layers, pieces = layers_of(graph), module._pieces(TEXT, 100)[0]
     sites = module._sensed(graph, layers, pieces, {})
     powers = {name: site.losses(graph.weights) for name, site in sites.items()}
     _, limits = module._limits(sites, powers, 0.7)
     module._check(graph, sites, limits, pieces)
     name = "layers.0.mlp.glu"
-    site, back = sites[name], module._Back(graph)
+    site, back = sites[name], gradients.Back(graph)
     together = predicted = 0.0
     for piece in pieces:
         read = back.run(piece).read[name]

@@ -1,0 +1,114 @@
+"""Back through the float model: the gradients of ``log p(y)`` by what its layers read, y drawn from its own predictions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurodeploy.conversion.layers import chunks
+from neurodeploy.errors import ModelError
+from neurodeploy.ir.graph import Graph, Projection
+from neurodeploy.ops.host.executor import Executor, Values
+
+#: Rows of logits that exist at a time.
+HEAD_ROWS = 64
+#: Kernels of torch on the processor: they keep what a way back needs.
+WITH_GRADIENTS = "cpu:0"
+
+
+class Gradients(NamedTuple):
+    """What going back through one window has left. read : the inputs of layers, with gradients; made : outputs of layers by
+    path, with the name of their input; hidden and slope : the input of the head, and the gradient there."""
+
+    read: Mapping[str, torch.Tensor]
+    made: Mapping[str, tuple[str, torch.Tensor]]
+    hidden: torch.Tensor
+    slope: torch.Tensor
+
+
+class Back:
+    """Goes back through the float model from tokens that are drawn from its own predictions."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._name = graph.info.name
+        self._read, self._made = dict[str, torch.Tensor](), dict[str, tuple[str, torch.Tensor]]()
+        sizes = {name: population.size for name, population in graph.populations.items()}
+        self._executor = Executor(
+            graph.ops, graph.weights, sizes, WITH_GRADIENTS, handlers={Projection: self._project}, input=graph.input,
+            output=graph.output,
+        )  # fmt: skip
+        self.head = Head(self._executor, next(op for op in graph.projections() if op.output == graph.output))
+
+    def _project(self, op: Projection, values: Values) -> None:
+        if op.input not in self._read:
+            x = values[op.input]
+            self._read[op.input] = x if x.requires_grad else x.clone().requires_grad_()
+            self._read[op.input].retain_grad()
+        y = self._read[op.input] @ self._executor.weights.get(op.weight).T
+        y = y if op.bias is None else y + self._executor.weights.get(op.bias)
+        y.retain_grad()
+        values[op.output], self._made[op.path] = y, (op.input, y)
+
+    def run(self, tokens: NDArray[np.int64]) -> Gradients:
+        self._read.clear()
+        self._made.clear()
+        with torch.enable_grad():
+            hidden = self._executor.forward_hidden(tokens)
+            slope = self.head.slopes(hidden.detach())
+            if not bool(torch.isfinite(slope).all()):
+                problem, fix = "has logits that are not finite", "check the checkpoint in its own framework"
+                raise ModelError("ND1103", self._name, problem, fix)
+            if hidden.requires_grad:
+                hidden.backward(slope)  # type: ignore[no-untyped-call]
+        return Gradients(self._read, self._made, hidden.detach(), slope)
+
+
+class Head:
+    """What the head says of its input. With p the model's own prediction and w_v the head's rows, for a token y drawn from
+    it the gradient of ``log p(y)`` is ``w_y - sum_v p_v w_v``, and what is expected of its products needs no draw:
+    ``sum_v p_v w_v w_v^T - (sum_v p_v w_v) (sum_v p_v w_v)^T``."""
+
+    def __init__(self, executor: Executor, head: Projection) -> None:
+        self.input = head.input
+        self._weight = executor.weights.get(head.weight)
+        self._bias = None if head.bias is None else executor.weights.get(head.bias)
+        self._likely = torch.zeros(head.out_features, dtype=torch.float64)
+        self._means = torch.zeros(head.in_features, head.in_features, dtype=torch.float64)
+        self._generator = torch.Generator().manual_seed(0)
+
+    def slopes(self, hidden: torch.Tensor) -> torch.Tensor:
+        """The gradients, of one draw for each row."""
+        slopes = list[torch.Tensor]()
+        for rows in torch.split(hidden, HEAD_ROWS):
+            p = torch.nn.functional.linear(rows, self._weight, self._bias).softmax(-1)
+            mean = p @ self._weight
+            self._likely += p.double().sum(dim=0)
+            self._means += (mean.T @ mean).double()
+            drawn = torch.multinomial(p.nan_to_num_(1.0), 1, generator=self._generator)[:, 0]
+            slopes.append(self._weight[drawn] - mean)
+        return torch.cat(slopes)
+
+    def moment(self) -> torch.Tensor:
+        """Of the gradients, summed over all rows so far."""
+        found = -self._means
+        for start, stop in chunks(len(self._weight)):
+            part = self._weight[start:stop].double()
+            found += (part.T * self._likely[start:stop]) @ part
+        found.diagonal().clamp_min_(0)
+        return found
+
+
+def products(x: torch.Tensor, groups: int) -> torch.Tensor:
+    """(groups, k, k) sums over tokens of the products of a group's values."""
+    parts = x.reshape(len(x), groups, -1).transpose(0, 1)
+    return (parts.mT @ parts).double()
+
+
+def squares_of(x: torch.Tensor) -> torch.Tensor:
+    """Of the gradients of a value, summed over its rows; 0 where nothing behind it depends on it."""
+    grad = torch.zeros_like(x) if x.grad is None else x.grad
+    return grad.double().square_().sum(dim=0)
