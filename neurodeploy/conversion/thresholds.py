@@ -39,6 +39,8 @@ from neurodeploy.ir.graph import Graph, Projection, WeightStore
 
 #: Tokens that gradients are measured on, and how many of them are remembered to find the price.
 SENSED, REMEMBERED = 4096, 256
+#: From so many windows on, some check what others say.
+FEW = 4
 #: Multiples of the first thresholds at which it is checked what is lost together, how often the price is found again with
 #: that, and how far a ratio may be from 1.
 FACTORS, REFINED, LARGEST_RATIO = (0.25, 0.5, 0.7, 1.0, 1.4, 2.0, 4.0), 4, 16.0
@@ -173,12 +175,13 @@ def _turned(graph: Graph, sites: dict[str, _Site]) -> tuple[Graph, dict[str, _Si
 
 
 def _pieces(tokens: NDArray[np.int64], window: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
-    """Windows spread over the tokens: what sensitivities are measured on, and others between them that check those; the same
-    where there is but one."""
-    starts = range(0, tokens.size, window)
-    pieces = [tokens[start : start + window] for start in starts]
+    """Windows spread over the tokens: what sensitivities are measured on, and others between them that check those; all of
+    them for both where they are fewer than `FEW`."""
+    pieces = [tokens[start : start + window] for start in range(0, tokens.size, window)]
+    if len(pieces) < FEW:
+        return pieces, pieces
     wanted = max(2, min(len(pieces), 2 * SENSED // window))
-    spread = [pieces[i * len(pieces) // wanted] for i in range(wanted)] if len(pieces) > 1 else pieces * 2
+    spread = [pieces[i * len(pieces) // wanted] for i in range(wanted)]
     return spread[::2], spread[1::2]
 
 
