@@ -120,6 +120,7 @@ def thresholds(
     left = share * own / sum(site.fan * len(site.squares) for site in every.values())
     powers = {name: site.losses(graph.weights) for name, site in every.items()}
     first, limits = _limits(every, powers, left)
+    unchecked = dict(limits)  # of experts that only the first windows chose
     _check(graph, every, limits, others)
     every = {name: site for name, site in every.items() if site.rows}
     price = first
@@ -128,7 +129,7 @@ def thresholds(
             site.refine(price / first)
         price, limits = _limits(every, powers, left)
     graph.weights.release()
-    return Chosen(graph, limits)
+    return Chosen(graph, {**unchecked, **limits})
 
 
 def _limits(

@@ -44,6 +44,7 @@ def test_what_the_head_loses_is_the_mean_over_all_draws(tmp_path: Path) -> None:
             (grad,) = torch.autograd.grad(logs[y], x, retain_graph=True)
             wanted += logs[y].exp().detach() * torch.outer(grad, grad)
     found = last.moment().float()
+    assert torch.allclose(found.diagonal(), wanted.diagonal(), rtol=1e-3)
     assert torch.allclose(found, wanted, rtol=1e-3, atol=1e-6 * float(wanted.abs().max()))
 
 
@@ -106,7 +107,10 @@ def test_what_is_lost_together(tmp_path: Path) -> None:
     layers, pieces = layers_of(graph), module._pieces(TEXT, 100)[0]
     sites = module._sensed(graph, layers, pieces, {})
     powers = {name: site.losses(graph.weights) for name, site in sites.items()}
-    _, limits = module._limits(sites, powers, 0.7)
+    price, limits = module._limits(sites, powers, 0.7)
+    for key, each in sites.items():  # one price for all axons of all layers before anything is lost together
+        own = limits[key].limit.astype(np.float64) ** 2 * each.sensitive.numpy() / each.fan
+        assert own == pytest.approx(price, rel=1e-4)
     module._check(graph, sites, limits, pieces)
     name = "layers.0.mlp.glu"
     site, back = sites[name], gradients.Back(graph)

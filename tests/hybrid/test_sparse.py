@@ -158,4 +158,4 @@ def test_the_mapping_says_where_not_all_is_sent(
     }
     assert told == layers
     share = program.conversion["synaptic_events_sent"]  # over weights: experts count whole, however few tokens they get
-    assert share == pytest.approx(case[3] if case[2] == "events" else 0.6, abs=0.2)
+    assert share == pytest.approx(case[3] if case[2] == "events" else 0.6, abs=0.15)
