@@ -25,6 +25,8 @@ settings.load_profile("any machine")
 #: Folders whose files share what takes long to make, or look at the processes of the machine: one process runs them all.
 TOGETHER = ("edges", "lava", "offload", "pipeline", "reporting", "interchange")
 
+import numpy as np  # noqa: E402
+
 import neurodeploy  # noqa: E402, F401  (first of all: it passes a limit on the instructions on to torch and numba)
 from tests.tiny import block_bundle, cli, experts, experts_bundle, llama, llama_bundle  # noqa: E402, F401
 
@@ -56,10 +58,27 @@ def threads(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     torch.set_num_threads(before)
 
 
+def _generators(item: pytest.Item) -> list[np.random.Generator]:
+    made = vars(getattr(item, "module", item)).values()
+    return [each for each in made if isinstance(each, np.random.Generator)]
+
+
+#: Of each generator of a test file, its state once the file was imported.
+_STATES = pytest.StashKey[list[Any]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A file's generators begin each test where its import left them: no test's numbers hang on what ran before it."""
+    for generator, state in zip(_generators(item), item.stash[_STATES], strict=True):
+        generator.bit_generator.state = state
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where several processes share the tests, a file stays in one of them."""
     root = Path(__file__).parent
     for item in items:
+        item.stash[_STATES] = [each.bit_generator.state for each in _generators(item)]
         place = item.path.relative_to(root)
         group = place.parts[0] if place.parts[0] in TOGETHER else str(place)
         item.add_marker(pytest.mark.xdist_group(group))
