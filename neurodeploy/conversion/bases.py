@@ -18,7 +18,7 @@ It is done where T costs little or nothing:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -99,14 +99,15 @@ class Coordinates:
 
 
 def places(graph: Graph) -> dict[str, Place]:
-    """By the value's name. Contexts that only layers read, of values that nothing else does; the input of a large head."""
+    """By the path of the first that reads the value. Contexts that only one layer reads, of values that nothing else does;
+    the input of a large head."""
     found = dict[str, Place]()
-    for op, _, readers in _attentions(graph):
+    for op, _, reader in _attentions(graph):
         heads, shared = (int(str(op.attrs[key])) for key in ("heads", "kv_heads"))
-        found[readers[0].input] = Place(heads, heads // shared, 1 / 4)
+        found[reader.path] = Place(heads, heads // shared, 1 / 4)
     head = next(op for op in graph.projections() if op.output == graph.output)
     if head.out_features >= WORTH * head.in_features and _readers(graph, head.input) == [head]:
-        found[head.input] = Place(1, 1, 0.0)
+        found[head.path] = Place(1, 1, 0.0)
     return found
 
 
@@ -114,17 +115,16 @@ def _readers(graph: Graph, value: str) -> list[Op]:
     return [op for op in graph.ops if value in op.inputs]
 
 
-def _attentions(graph: Graph) -> list[tuple[HostOp, Projection, list[Projection]]]:
-    """Operations of attention, the layer that makes the values, and those that read the context."""
+def _attentions(graph: Graph) -> list[tuple[HostOp, Projection, Projection]]:
+    """Operations of attention, the projection that makes the values, and the one that reads the context."""
     made = {op.output: op for op in graph.projections()}
     found = []
     for op in graph.ops:
         if not isinstance(op, HostOp) or not lookup(op).keeps or len(op.inputs) != 3 or op.weights:  # of a prefix
             continue
-        value, readers = made.get(op.inputs[2]), _readers(graph, op.outputs[0])
-        layers = [reader for reader in readers if isinstance(reader, Projection)]
-        if value is not None and layers and layers == readers and _readers(graph, value.output) == [op]:
-            found.append((op, value, layers))
+        value, (reader, *others) = made.get(op.inputs[2]), _readers(graph, op.outputs[0])
+        if isinstance(reader, Projection) and not others and value and _readers(graph, value.output) == [op]:
+            found.append((op, value, reader))
     return found
 
 
@@ -142,14 +142,13 @@ class _Turning:
         self.made[name] = made
         return name
 
-    def attention(self, value: Projection, readers: Sequence[Projection], basis: Coordinates) -> None:
+    def attention(self, value: Projection, reader: Projection, basis: Coordinates) -> None:
         store = self.graph.weights
         weight = self.new(value, "weight", of_outputs(store, value.weight, basis.rows()))
         bias = value.bias and self.new(value, "bias", of_outputs(store, value.bias, basis.rows()))
         self.changed[value.path] = replace(value, weight=weight, bias=bias)
-        for reader in readers:
-            own = self.new(reader, "weight", of_inputs(store, reader.weight, basis.columns()))
-            self.changed[reader.path] = replace(reader, weight=own)
+        own = self.new(reader, "weight", of_inputs(store, reader.weight, basis.columns()))
+        self.changed[reader.path] = replace(reader, weight=own)
 
     def head(self, op: Projection, basis: Coordinates) -> None:
         path, size = f"{op.path}.basis", op.in_features
@@ -172,10 +171,10 @@ class _Turning:
 def turned(graph: Graph, bases: Mapping[str, Coordinates]) -> Graph:
     """The same function, with these values (of `places`) in their bases."""
     turning = _Turning(graph)
-    for _, value, readers in _attentions(graph):
-        if readers[0].input in bases:
-            turning.attention(value, readers, bases[readers[0].input])
+    for _, value, reader in _attentions(graph):
+        if reader.path in bases:
+            turning.attention(value, reader, bases[reader.path])
     for head in graph.projections():
-        if head.output == graph.output and head.input in bases:
-            turning.head(head, bases[head.input])
+        if head.output == graph.output and head.path in bases:
+            turning.head(head, bases[head.path])
     return turning.done() if bases else graph

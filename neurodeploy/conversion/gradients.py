@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +21,9 @@ WITH_GRADIENTS = "cpu:0"
 
 
 class Gradients(NamedTuple):
-    """What going back through one window has left. read : the inputs of layers, with gradients; made : outputs of layers by
-    path, with the name of their input; hidden and slope : the input of the head, and the gradient there."""
+    """What going back through one window has left. read : the inputs of layers, with the gradients that come through each,
+    by the path of a layer's first projection; made : outputs of projections by path, with that of their layer; hidden and
+    slope : the input of the head, and the gradient there."""
 
     read: Mapping[str, torch.Tensor]
     made: Mapping[str, tuple[str, torch.Tensor]]
@@ -33,8 +34,9 @@ class Gradients(NamedTuple):
 class Back:
     """Goes back through the float model from tokens that are drawn from its own predictions."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, layers: Iterable[Sequence[Projection]]) -> None:
         self._name = graph.info.name
+        self._layer = {projection.path: layer[0].path for layer in layers for projection in layer}
         self._read, self._made = dict[str, torch.Tensor](), dict[str, tuple[str, torch.Tensor]]()
         sizes = {name: population.size for name, population in graph.populations.items()}
         self._executor = Executor(
@@ -44,14 +46,15 @@ class Back:
         self.head = Head(self._executor, next(op for op in graph.projections() if op.output == graph.output))
 
     def _project(self, op: Projection, values: Values) -> None:
-        if op.input not in self._read:
+        layer = self._layer.get(op.path, op.path)
+        if layer not in self._read:
             x = values[op.input]
-            self._read[op.input] = x if x.requires_grad else x.clone().requires_grad_()
-            self._read[op.input].retain_grad()
-        y = self._read[op.input] @ self._executor.weights.get(op.weight).T
+            self._read[layer] = x.view_as(x) if x.requires_grad else x.clone().requires_grad_()
+            self._read[layer].retain_grad()
+        y = self._read[layer] @ self._executor.weights.get(op.weight).T
         y = y if op.bias is None else y + self._executor.weights.get(op.bias)
         y.retain_grad()
-        values[op.output], self._made[op.path] = y, (op.input, y)
+        values[op.output], self._made[op.path] = y, (layer, y)
 
     def run(self, tokens: NDArray[np.int64]) -> Gradients:
         self._read.clear()
@@ -73,7 +76,7 @@ class Head:
     ``sum_v p_v w_v w_v^T - (sum_v p_v w_v) (sum_v p_v w_v)^T``."""
 
     def __init__(self, executor: Executor, head: Projection) -> None:
-        self.input = head.input
+        self.path = head.path
         self._weight = executor.weights.get(head.weight)
         self._bias = None if head.bias is None else executor.weights.get(head.bias)
         self._likely = torch.zeros(head.out_features, dtype=torch.float64)

@@ -128,6 +128,12 @@ class Preset:
         n, m = (int(part) for part in found.groups()) if found else (0, 0)
         return ((1, 1) if n == m else (n, m)) if 1 <= n <= m <= GROUP_MAX else None
 
+    @property
+    def apart(self) -> bool:
+        """Whether projections that read the same value are layers of their own, each with thresholds of its own: with the
+        block on the chip. From the host each would cross by itself."""
+        return self.events < 1.0 and self.lowers(attends=False)
+
     def lowers(self, *, attends: bool) -> bool:
         """Whether an operation between linear layers is put on the chip; `attends`: one that attention comes with."""
         return self.on_chip in (("all",) if attends else ("block", "all"))

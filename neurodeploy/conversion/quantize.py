@@ -60,18 +60,21 @@ class _Window:
     chosen: dict[str, list[int]] = field(default_factory=dict)
 
 
-def group_projections(graph: Graph) -> list[HostOp | list[Projection]]:
-    """The operations in order, projections of one input population gathered at the place of the first of them."""
+def group_projections(graph: Graph, *, apart: bool = False) -> list[HostOp | list[Projection]]:
+    """The operations in order, projections that read one value gathered at the place of the first of them; `apart`: each
+    where it is."""
     groups: dict[str, list[Projection]] = {}
     order: list[HostOp | list[Projection]] = []
     for op in graph.ops:
         if isinstance(op, HostOp):
             order.append(op)
-        elif op.input in groups:
-            groups[op.input].append(op)
+            continue
+        key = op.path if apart else op.input
+        if key in groups:
+            groups[key].append(op)
         else:
-            groups[op.input] = [op]
-            order.append(groups[op.input])
+            groups[key] = [op]
+            order.append(groups[key])
     return order
 
 
@@ -81,7 +84,7 @@ class _Calibration:
     def __init__(self, graph: Graph, tokens: NDArray[np.int64], preset: Preset) -> None:
         self.thresholds = dict[str, Threshold]()
         if preset.events < 1:
-            layers = [unit for unit in group_projections(graph) if isinstance(unit, list)]
+            layers = [unit for unit in group_projections(graph, apart=preset.apart) if isinstance(unit, list)]
             turn = preset.weights != "file"  # else its integers would be others
             graph, self.thresholds = thresholds(graph, layers, tokens, preset.window, preset.events, turn=turn)
         sizes = {name: population.size for name, population in graph.populations.items()}
@@ -93,7 +96,7 @@ class _Calibration:
         self.windows = [_Window({graph.input: torch.from_numpy(piece)}, self.executor.begin()) for piece in pieces]
         self.borrowed: dict[str, int] = {}
         last: dict[str, int] = {}
-        self.units = group_projections(graph)
+        self.units = group_projections(graph, apart=preset.apart)
         if preset.weights == "file":
             need_grid(graph)
         self.grids = dict[str, GroupGrid]()
@@ -250,7 +253,7 @@ def _convert_group(run: _Calibration, projections: list[Projection]) -> tuple[Li
     inputs = run.inputs(projections[0].input)
     preset, code = site_code(inputs, projections, preset, run.graph.weights)
     moments, sparse = InputMoments(projections[0].in_features, preset.gptq_columns), None
-    chosen = run.thresholds.get(projections[0].input)
+    chosen = run.thresholds.get(projections[0].path)
     for x in inputs:
         check_range(x, projections[0].path, "input", LARGEST_INPUT)
         moments.add(x, moments=preset.rounding == "gptq" and chosen is None)

@@ -99,8 +99,8 @@ class _Site:
 
 
 class Chosen(NamedTuple):
-    """The graph, with some values in other bases, and thresholds by the value that a layer reads. Layers that no token
-    reached have none."""
+    """The graph, with some values in other bases, and thresholds by the path of a layer's first projection. Layers that no
+    token reached have none."""
 
     graph: Graph
     limits: dict[str, Threshold]
@@ -162,14 +162,13 @@ def _turned(graph: Graph, sites: dict[str, _Site]) -> tuple[Graph, dict[str, _Si
         layer = [made[p.path] for p in site.layer]
         if name in bases and site.moments is not None:
             basis = bases[name]
-            new = _Site(
+            if layer[0].input != site.layer[0].input:  # behind a layer of its own
+                turns = next(p for p in made.values() if p.output == layer[0].input)
+                every[turns.path] = replace(site, layer=[turns], outputs={})
+            every[name] = _Site(
                 layer, basis.squares(site.moments.slopes), site.outputs, site.rows,
                 [basis.there_of(part.float()) for part in site.sample],
             )  # fmt: skip
-            if layer[0].input != name:  # behind a layer of its own
-                turns = [p for p in made.values() if p.input == name]
-                every[name] = replace(site, layer=turns, outputs={})
-            every[layer[0].input] = new
         else:
             every[name] = site
     return graph, every
@@ -192,28 +191,28 @@ def _sensed(
 ) -> dict[str, _Site]:  # fmt: skip
     """What these windows say of the input of every layer."""
     sites = {
-        layer[0].input: _Site(layer, torch.zeros(layer[0].in_features, dtype=torch.float64), {}) for layer in layers
+        layer[0].path: _Site(layer, torch.zeros(layer[0].in_features, dtype=torch.float64), {}) for layer in layers
     }
     for name, place in may_turn.items():
-        width = graph.populations[name].size // place.groups
+        width = sites[name].layer[0].in_features // place.groups
         sums = (torch.zeros(place.groups, width, width, dtype=torch.float64) for _ in range(2))
         sites[name].moments = Moments(place, *sums)
-    back = Back(graph)
+    back = Back(graph, layers)
     for piece in pieces:
         found = back.run(piece)
         for name, x in found.read.items():
             sites[name].squares += squares_of(x)
         for path, (name, y) in found.made.items():
             sites[name].outputs[path] = sites[name].outputs.get(path, torch.zeros(())) + squares_of(y)
-        for name, x in {**found.read, back.head.input: found.hidden}.items():
+        for name, x in {**found.read, back.head.path: found.hidden}.items():
             site = sites[name]
             site.rows += len(x)
             site.remember(x, pieces)
             if site.moments is not None:
                 site.moments.inputs += products(x.detach(), site.moments.place.groups)
-                if name != back.head.input and x.grad is not None:
+                if name != back.head.path and x.grad is not None:
                     site.moments.slopes += products(x.grad, site.moments.place.groups)
-    last = sites[back.head.input]
+    last = sites[back.head.path]
     slopes = back.head.moment()
     last.squares += slopes.diagonal()
     if last.moments is not None:
@@ -232,11 +231,11 @@ def _check(
     for site in sites.values():
         site.sample.clear()
         site.together, site.rows = torch.zeros(2, len(FACTORS), dtype=torch.float64), 0
-    back = Back(graph)
+    back = Back(graph, [site.layer for site in sites.values()])
     for piece in pieces:
         found = back.run(piece)
-        slopes = {**{name: x.grad for name, x in found.read.items()}, back.head.input: found.slope}
-        for name, x in {**found.read, back.head.input: found.hidden}.items():
+        slopes = {**{name: x.grad for name, x in found.read.items()}, back.head.path: found.slope}
+        for name, x in {**found.read, back.head.path: found.hidden}.items():
             if name not in sites:
                 continue
             site, values = sites[name], x.detach()

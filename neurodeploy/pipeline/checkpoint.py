@@ -67,7 +67,7 @@ def convert_checkpoint(
     files += [path / "config.json"] if path.is_dir() else []
     read = [{"name": f.name, "size": f.stat().st_size, "sha256": digest(f)} for f in files]
     key = stage_digest(__version__, canonical(chosen.to_json()), canonical(read), tokens, arithmetic())
-    of = sum(isinstance(unit, list) for unit in group_projections(graph))
+    of = sum(isinstance(unit, list) for unit in group_projections(graph, apart=chosen.apart))
     if chosen.balance:
         graph = balanced(graph)
     if before:
