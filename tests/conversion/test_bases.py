@@ -37,7 +37,8 @@ def test_the_function_is_the_same(family: str, tmp_path: Path, monkeypatch: pyte
     chosen = thresholds.thresholds(graph, layers_of(graph), TEXT, 100, 0.8)
     chosen.graph.check()
     new = {p.path for p in chosen.graph.projections()} - {p.path for p in graph.projections()}
-    assert len(new) == 1 and {p.input for p in chosen.graph.projections()} == set(chosen.limits)
+    assert len(new) == 1
+    assert {layer[0].path for layer in layers_of(chosen.graph)} == set(chosen.limits)
     turned = [p for p in chosen.graph.projections() if p.weight.endswith(".turned.weight")]
     assert len(turned) >= 1 + 2 * graph.info.layers
     before, after = logits(graph), logits(chosen.graph)
@@ -47,7 +48,7 @@ def test_the_function_is_the_same(family: str, tmp_path: Path, monkeypatch: pyte
 
 def test_a_vocabulary_that_is_small_has_no_basis(tmp_path: Path) -> None:
     graph = read_graph(models.save("llama", tmp_path / "m"))
-    assert "norm" not in places(graph) and len(places(graph)) == graph.info.layers
+    assert "lm_head" not in places(graph) and len(places(graph)) == graph.info.layers
 
 
 def test_coordinates_are_uncorrelated_and_their_gradients_equal() -> None:

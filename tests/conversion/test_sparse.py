@@ -23,8 +23,8 @@ from tests import models
 TEXT = np.random.default_rng(1).integers(3, 256, 300)
 
 
-def layers_of(graph: Graph) -> list[list[Projection]]:
-    return [unit for unit in group_projections(graph) if isinstance(unit, list)]
+def layers_of(graph: Graph, *, apart: bool = False) -> list[list[Projection]]:
+    return [unit for unit in group_projections(graph, apart=apart) if isinstance(unit, list)]
 
 
 def test_what_the_head_loses_is_the_mean_over_all_draws(tmp_path: Path) -> None:
@@ -52,10 +52,53 @@ def test_gradients_are_those_of_the_whole_model(tmp_path: Path) -> None:
     """Squares of the gradients, of one window, against torch through the whole model with the head in one piece."""
     graph = read_graph(models.save("llama4", tmp_path / "m"))
     sites = module._sensed(graph, layers_of(graph), [TEXT[:90]], {})
-    for name in ("layers.0.input_layernorm", "layers.1.feed_forward.shared_expert.glu", "norm"):
+    for name in ("layers.0.self_attn.q_proj", "layers.1.feed_forward.shared_expert.down_proj", "lm_head"):
         assert float(sites[name].squares.sum()) > 0 and sites[name].rows == 90
-    chosen = [sites[f"layers.1.feed_forward.experts.{i}.input"].rows for i in range(4)]
+    chosen = [sites[f"layers.1.feed_forward.experts.{i}.gate_proj"].rows for i in range(4)]
     assert sum(chosen) == 90
+
+
+def test_gradients_of_a_value_are_those_through_all_that_read_it(tmp_path: Path) -> None:
+    """Apart, q, k, v each have their share of the gradient; together these are what the value has."""
+    graph = read_graph(models.save("llama", tmp_path / "m"))
+    every = {}
+    for apart in (False, True):
+        layers = layers_of(graph, apart=apart)
+        assert tuple(p for layer in layers for p in layer) == graph.projections()
+        every[apart] = gradients.Back(graph, layers).run(TEXT[:60]).read
+    assert every[False].keys() < every[True].keys()
+    for layer in layers_of(graph)[:-1]:  # of the head nothing is read
+        whole = every[False][layer[0].path].grad
+        parts = [every[True][p.path].grad for p in layer]
+        assert whole is not None and all(part is not None and float(part.abs().max()) > 0 for part in parts)
+        assert torch.allclose(
+            torch.stack([part for part in parts if part is not None]).sum(0), whole, rtol=1e-4, atol=1e-6
+        )
+
+
+def test_apart_the_same_events_lose_less(tmp_path: Path) -> None:
+    """Predicted at one share: with thresholds for q, k, v and for gate and up, each loses less where it is sensitive."""
+    graph = read_graph(models.save("qwen3", tmp_path / "m"))
+    limits = thresholds(graph, layers_of(graph, apart=True), TEXT, 50, 0.7, turn=False).limits
+    assert limits.keys() == {p.path for p in graph.projections()}
+    q, k, v = (limits[f"layers.0.self_attn.{name}_proj"].limit for name in "qkv")
+    assert not np.allclose(q, k, rtol=0.05) and not np.allclose(k, v, rtol=0.05)
+    lost = []
+    for apart in (False, True):
+        layers = layers_of(graph, apart=apart)
+        sites = module._sensed(graph, layers, [TEXT], {})
+        powers = {name: site.losses(graph.weights) for name, site in sites.items()}
+        _, found = module._limits(sites, powers, 0.7)
+        own, total = gradients.Back(graph, layers_of(graph, apart=True)), 0.0
+        read = own.run(TEXT).read
+        for layer in layers[:-1]:
+            limit = torch.from_numpy(found[layer[0].path].limit)
+            for p in layer:
+                x, slope = read[p.path].detach(), read[p.path].grad
+                assert slope is not None
+                total += float((torch.where(x.abs() > limit, 0.0, x) * slope).double().sum(1).square().sum())
+        lost.append(total)
+    assert lost[1] < lost[0]
 
 
 def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> None:
@@ -63,7 +106,7 @@ def test_a_change_of_an_input_costs_what_its_gradient_says(tmp_path: Path) -> No
     graph = read_graph(models.save("llama", tmp_path / "m"))
     name = "layers.1.mlp.glu"
     tokens = TEXT[:200]
-    squares = [module._sensed(graph, layers_of(graph), [tokens], {})[name].squares / 200]
+    squares = [module._sensed(graph, layers_of(graph), [tokens], {})["layers.1.mlp.down_proj"].squares / 200]
     sizes = {key: population.size for key, population in graph.populations.items()}
     noise = torch.randn(200, sizes[name], generator=torch.Generator().manual_seed(1)) * 1e-2
     executor = Executor(graph.ops, graph.weights, sizes, input=graph.input, output=graph.output)
@@ -90,12 +133,12 @@ def test_one_price_for_the_axons_of_a_site_and_the_share_of_synaptic_events(tmp_
     sites, fresh = module._sensed(graph, layers, known, {}), module._sensed(graph, layers, others, {})
     prices, left, every = [], 0.0, 0.0
     for layer in layers:
-        site, limit = sites[layer[0].input], found[layer[0].input].limit
+        site, limit = sites[layer[0].path], found[layer[0].path].limit
         site.losses(graph.weights)
         price = limit.astype(np.float64) ** 2 * site.sensitive.numpy() / site.fan
         assert price == pytest.approx(price[0], rel=1e-4)
         prices.append(price[0])
-        sample = torch.cat(fresh[layer[0].input].sample).float().abs().numpy()
+        sample = torch.cat(fresh[layer[0].path].sample).float().abs().numpy()
         left, every = left + site.fan * (sample > limit).sum(), every + site.fan * (sample > 0).sum()
     assert left / every == pytest.approx(0.8, abs=0.005)
     assert 1.01 < max(prices) / min(prices) <= 16**2
@@ -112,8 +155,8 @@ def test_what_is_lost_together(tmp_path: Path) -> None:
         own = limits[key].limit.astype(np.float64) ** 2 * each.sensitive.numpy() / each.fan
         assert own == pytest.approx(price, rel=1e-4)
     module._check(graph, sites, limits, pieces)
-    name = "layers.0.mlp.glu"
-    site, back = sites[name], gradients.Back(graph)
+    name = "layers.0.mlp.down_proj"
+    site, back = sites[name], gradients.Back(graph, layers)
     together = predicted = 0.0
     for piece in pieces:
         read = back.run(piece).read[name]
