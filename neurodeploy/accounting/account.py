@@ -23,7 +23,9 @@ from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
-POWERED = ("used", "system")
+#: Which chips draw power: those that hold a shard, all of the system, or those with work in a step, with their share of the
+#: board or without it.
+POWERED = ("used", "system", "gated", "gated-board")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,9 @@ def account(
     loads : of `program.loads` or `outlines.outline_loads`.
     phase : "prefill" (pipelined over the tokens of a prompt), "generate" (fall-through, token after token) or "sample"
         (all time steps of a sample).
-    powered : "used" charges the static power of the chips that hold a shard, "system" that of all chips of the system.
+    powered : "used" charges the static power of the chips that hold a shard, "system" that of all chips of the system;
+        "gated" that of a chip only while it has work, nor are its idle neurons updated else, and "gated-board" the
+        infrastructure alike. Waking up is free: a bound, for no figure of a gated Loihi 2 is public.
     prompts : prompts that the tokens of a prefill belong to.
 
     Raises
@@ -95,12 +99,13 @@ def account(
         raise UserError(
             "ND3102", "energy", "nothing was computed in this run", "run at least one token through the model"
         )
-    entries = [*_events(loads, system.chip), *_standing(loads, system.chip, chips, time), *_host(host, time)]
+    entries = [*_events(loads, system.chip), *_standing(loads, system.chip, chips, time, powered), *_host(host, time)]
     entries.append(_supply(entries))
     facts = {
         **loads.facts,
         phase: True,
         f"powered {powered}": True,
+        "gated": powered.startswith("gated"),
         f"chip {system.chip.name}": True,
         "chip": system.chip,
         "all_chips": system.chips,
@@ -151,22 +156,26 @@ def _events(loads: RunLoads, chip: ChipSpec) -> Iterator[LedgerEntry]:
                 )
 
 
-def _standing(loads: RunLoads, chip: ChipSpec, chips: int, time: timing.Timing) -> Iterator[LedgerEntry]:
+def _standing(loads: RunLoads, chip: ChipSpec, chips: int, time: timing.Timing, powered: str) -> Iterator[LedgerEntry]:
     """What flows whether anything happens or not: idle neurons, and the power of every powered chip and its board."""
     done = EventCounts.total(part.counts for part in loads.parts)
     active = (done.fixed_updates + done.updates) / loads.units
-    idle = max(0.0, loads.neurons * time.steps - active)
+    gated, steps = powered.startswith("gated"), time.steps
+    if gated:  # neurons lie evenly over chips
+        steps = time.awake_steps / max(1, loads.chips_used)
+    idle = max(0.0, loads.neurons * steps - active)
     update, static, infra = cost(chip, "neuron_idle_j"), cost(chip, "p_static_w"), cost(chip, "p_infra_w")
-    spent, cores = time.seconds * chips, f"{chip.name} cores"
+    always, cores = time.seconds * chips, f"{chip.name} cores"
     if idle:
         exact, counting = int(idle) if idle == int(idle) else idle, "assumed" if loads.assumed else "upper bound"
         yield LedgerEntry(cores, "neurons", "neuron update, idle", "rails", exact, update, of(update) * idle, counting)
     rows = (
-        (cores, "static", "", "rails", static),
-        ("board", "infrastructure", "x86, FPGA and I/O for ", "board", infra),
+        (cores, "static", "", "rails", static, gated),
+        ("board", "infrastructure", "x86, FPGA and I/O for ", "board", infra, powered == "gated-board"),
     )
-    for device, component, what, boundary, watts in rows if chips else ():
-        text = f"chip-seconds of {what}{chips} powered chips"
+    for device, component, what, boundary, watts, asleep in rows if chips else ():
+        spent = time.awake if asleep else always
+        text = f"chip-seconds of {what}{'chips with work' if asleep else f'{chips} powered chips'}"
         yield LedgerEntry(device, component, text, boundary, spent.nominal, watts, of(watts) * spent, "modelled")
 
 

@@ -107,6 +107,11 @@ class MeanStep:
     ways: Busiest
     times: float
 
+    @property
+    def chips(self) -> int:
+        """How many have work in it."""
+        return len(np.unique(self.cores[:, 0]))
+
 
 def together(name: str, steps: Sequence[MeanStep], ways: Busiest, tick: float = 1.0) -> MeanStep:
     """One step in which all happens at once, as in a full pipeline: a core serves each of its populations. `tick`: the ticks
@@ -175,4 +180,4 @@ class RunLoads:
 def check_option(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         problem = f"{value!r} is not an option of the energy account"
-        raise UserError("ND3104", name, problem, f"use {' or '.join(known)}")
+        raise UserError("ND3104", name, problem, f"use {' or '.join(filter(None, known))}")

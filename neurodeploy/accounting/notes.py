@@ -42,8 +42,10 @@ no outline | The port of a chip to other chips and to the host is taken to be at
 powered system | Static and board power are charged for {all_chips} chips of the system.
 no outline, powered used | Static and board power are charged for the {chips} chips in use; other chips that the
     board powers are left out (powered='system' adds them).
-outline | Static and board power are charged for {chips} chips in use, those of experts that idle included: no
+outline, no gated | Static and board power are charged for {chips} chips in use, those of experts that idle included: no
     figure of a gated Loihi 2 chip is public.
+gated | A chip has static power and idle neurons only in steps in which it has work, and wakes up at once and for
+    nothing: a bound, for no figure of a gated Loihi 2 chip is public.
 outline | Cores of a unit are placed in order; a mapping places them better, which changes hops and nothing else.
 outline | Messages of the host enter each board at its chip 0 and travel along the grid, one copy for each chip.
 always | The power supply loses 10 % (5 to 20 %) of what it delivers: a guess.

@@ -102,8 +102,8 @@ def loads(
     """
     run = counted(program, counts, mapping.assignments)
     alone = program.streamed and not program.operations and not run.host
+    check_border(program, border)
     border = border or ("sample" if alone else "calls")
-    check_option("border", border, [name for name in BORDERS if program.streamed or name != "sample"])
     works = works_of(program, run, mapping, system, border)
     running = [work for work in works if work.ticks]
     ticks = [work.ticks for work in running] or [activity.ticks for activity in run.everywhere.values()]
@@ -148,6 +148,11 @@ def loads(
         assumed=False,
         layers=() if any(p.layer is not None for p in every.values()) else tuple(every),
     )
+
+
+def check_border(program: Program, border: str) -> None:
+    """ND3104 unless it is one of `BORDERS` that the program can have, or "" for its own."""
+    check_option("border", border, ["", *(name for name in BORDERS if program.streamed or name != "sample")])
 
 
 def _crosses(program: Program, border: str) -> bool:

@@ -55,7 +55,8 @@ class Timing:
     """Seconds of a unit with what they consist of (`parts`, nominal seconds, their sum is the whole) and what binds.
 
     `host_busy` is the host's work on its own operations, `host_islands` by layer that on populations of the program. `steps`
-    are the time steps of a unit, in which idle neurons are updated too.
+    are the time steps of a unit, in which idle neurons are updated too. `awake` are the chip-seconds in which a chip has
+    work, its floors and barriers among them, and `awake_steps` the same in steps.
     """
 
     seconds: Band
@@ -65,6 +66,8 @@ class Timing:
     steps: float
     first_token: Band | None
     host_islands: dict[int | None, Band]
+    awake: Band
+    awake_steps: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +172,11 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     """Fall-through: the sum over steps in order, the border and the host's own work (module docstring)."""
     chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
     parts, longest = dict.fromkeys(PARTS, ZERO), dict[str, tuple[float, str]]()
+    awake, awake_steps, floors = ZERO, 0.0, total(overhead.values())
     for step in loads.steps:
         time = step_time(chip, step, loads.fullest)
+        awake += (time.seconds + floors) * (step.chips * step.times)
+        awake_steps += step.chips * step.times
         parts[time.part] += time.seconds * step.times
         text = "" if loads.assumed else time.text
         longest[time.part] = max(longest.get(time.part, (0.0, "")), (time.seconds.nominal * step.times, text))
@@ -187,14 +193,16 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     crossings = f"{2 * loads.exchanges:,.4g} crossings of the border a {unit}, two an exchange"
     longest["host link latency"] = (0.0, crossings)
     said = _say(binding, longest.get(binding, (0.0, ""))[1])
-    return Timing(total(parts.values()), nominal, said, busy, sum(step.times for step in loads.steps), None, on_host)
+    steps = sum(step.times for step in loads.steps)
+    return Timing(total(parts.values()), nominal, said, busy, steps, None, on_host, awake, awake_steps)
 
 
 def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float) -> Timing:
     """The slowest stage sets the pace of prompts of `length` tokens; `parts` holds that stage and the latency."""
     chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
-    step, floors = StepTime(ZERO, "cores", ""), ZERO
+    step, floors, chips = StepTime(ZERO, "cores", ""), ZERO, 0
     if loads.whole is not None:
+        chips = loads.whole.chips
         step, floors = step_time(chip, loads.whole, loads.fullest), total(overhead.values())
     busy, on_host = _host(host, loads.host_of_prompt)
     stages = {
@@ -214,7 +222,8 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
     seconds = pace + latency
     first = seconds * length + in_turn(loads, system, host).seconds
     said = _say(binding, step.text if binding == step.part and not loads.assumed else "")
-    return Timing(seconds, parts, said, busy, 0.0 if loads.whole is None else 1.0, first, on_host)
+    awake = (step.seconds + floors) * chips
+    return Timing(seconds, parts, said, busy, 0.0 if loads.whole is None else 1.0, first, on_host, awake, float(chips))
 
 
 def _say(part: str, text: str) -> str:

@@ -97,7 +97,18 @@ def energy(
     tokens: Annotated[int | None, typer.Option(help="Tokens to generate (default: 16).")] = None,
     host: given.Host = "cpu-generic",
     measure_host: given.MeasureHost = False,
-    powered: Annotated[str, typer.Option(help="Chips that draw power: used (they hold a shard) or system.")] = "used",
+    powered: Annotated[
+        str, typer.Option(help="Chips that draw power: used (they hold a shard), system, gated or gated-board.")
+    ] = "used",
+    border: Annotated[
+        str | None,
+        typer.Option(
+            help="When host and chip exchange messages: sample (input beforehand), calls (every step) or none."
+        ),
+    ] = None,
+    changes: Annotated[
+        str | None, typer.Option("--what-if", help="Changes, such as gate,crossings=2,link=1e-6: what each would save.")
+    ] = None,
     beside: given.Beside = None,
     compare: given.Compare = False,
     as_json: given.Json = False,

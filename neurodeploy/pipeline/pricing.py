@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.neurobench import metrics
-from neurodeploy.accounting.program import loads
+from neurodeploy.accounting.program import check_border, loads
 from neurodeploy.accounting.report_json import report_json
+from neurodeploy.accounting.whatif import read_changes, what_if
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
@@ -64,6 +65,8 @@ def energy(
     host: str = "cpu-generic",
     measure_host: bool = False,
     powered: str = "used",
+    border: str | None = None,
+    changes: str | None = None,
     beside: Sequence[str | Path] | None = None,
     compare: bool = False,
     runner: str = "fast",
@@ -71,8 +74,11 @@ def energy(
 ) -> dict[str, Any]:
     """Price what the mapped bundle does; the dictionary is what ``energy --json`` prints.
 
-    `host` is a profile of `targets.hosts`, `measure_host` measures this machine instead; `powered` "used" or "system";
-    `runner` that of `run`.
+    `host` is a profile of `targets.hosts`, `measure_host` measures this machine instead; `powered` is one of
+    `accounting.account.POWERED`; `runner` that of `run`. `border` says when chips and host exchange messages
+    (`accounting.program.BORDERS`; by default what the input suggests): "sample", all events of a sample beforehand and its
+    outputs afterwards; "calls", in every time step, or call of the chip; "none", never. `changes` are those of `accounting.whatif`, "gate,link=1e-6": each
+    phase has the account with all of them, and what each alone would save, under "what_if".
 
     Of a language model: prefill and generation. `text` is the prompt (default: the embedded prose), of which
     `prompt_tokens` are read (default: 128, or as many as the model has positions for); `tokens` is how many are generated
@@ -91,21 +97,24 @@ def energy(
     others, plan = own.pop("beside", ()), own.pop("compare", False)
     counted: Callable[..., Counts] = count_stream if opened.program.streamed else count_text
     mapping, system = read_mapping(opened)  # before the run: what is not mapped cannot be priced
+    check_border(opened.program, border or "")
+    read_changes(changes or "", system)
     profile = host_profile(host, measure_host)
     counts = counted(opened, data, runner, progress, **own)
-    found = price(opened.program, mapping, system, counts.phases, profile, powered)
+    found = price(opened.program, mapping, system, counts.phases, profile, powered, border or "", changes or "")
     found |= {**counts.told, **counts_of(opened, counts.first), "text": counts.sample}
     if others or plan:
         found["variants"] = variants(
-            opened, text, runner, counts, (mapping, system, found), profile, powered, others, plan=plan
-        )
+            opened, text, runner, counts, (mapping, system, found), profile, powered, others, plan=plan,
+            border=border or "",
+        )  # fmt: skip
     return {"open_questions": counts.questions, **found, "system": system.name, "host": profile.name}
 
 
 def variants(
     opened: Bundle, text: str | Path | None, runner: str, counts: Counts, own: tuple[Mapping, SystemSpec, Any],
     profile: HostSpec, powered: str, beside: Sequence[str | Path], *, plan: bool,
-    accuracy: dict[str, Any] | None = None,
+    accuracy: dict[str, Any] | None = None, border: str = "",
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The host alone, this bundle, others of the same model that read and generate as many tokens of the same text, and
     with `plan` what is in none of them. own : mapping, system and account of this bundle;
@@ -117,7 +126,7 @@ def variants(
     for other in opened_beside(opened, beside):
         mapping, system = read_mapping(other)
         done = count_text(other, text, runner, None, prompt, tokens)
-        priced = price(other.program, mapping, system, done.phases, profile, powered)
+        priced = price(other.program, mapping, system, done.phases, profile, powered, border)
         others.append((other, row_of(other, mapping, system, priced)))
     return side_by_side(row_of(opened, *own, accuracy), opened, others, counts.first, prompt, profile, plan=plan)
 
@@ -185,11 +194,18 @@ def counts_of_stream(input: str | Path, stream: Stream, activity: RunActivity) -
 
 def price(
     program: Program, mapping: Mapping, system: SystemSpec, phases: Table[str, ActivityCounts | RunActivity],
-    profile: HostSpec, powered: str = "used",
+    profile: HostSpec, powered: str = "used", border: str = "",
+    changes: str = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """The account of counts on a mapping that was read and verified; of a sample also of its mean step."""
-    worked = {phase: loads(program, counts, mapping, system) for phase, counts in phases.items()}
+    """The account of counts on a mapping that was read and verified; of a sample also of its mean step. With what would be
+    if `changes` were, and others that help."""
+    asked = read_changes(changes, system)
+    worked = {phase: loads(program, counts, mapping, system, border) for phase, counts in phases.items()}
     ledgers = {phase: account(each, system, profile, phase, powered=powered) for phase, each in worked.items()}
     last = list(phases)[-1]
     measured = metrics(program, phases[last], exact=program.streamed)
-    return report_json(ledgers, worked[last], system.chip, measured)
+    found = report_json(ledgers, worked[last], system.chip, measured)
+    for phase, each in worked.items():
+        told: Any = found[phase]
+        told["what_if"] = what_if(each, system, profile, ledgers[phase], asked, powered=powered)
+    return found

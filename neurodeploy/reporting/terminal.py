@@ -94,6 +94,9 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
         shares = derive.basis_shares(phase["entries"])
         if shares:
             say(console, f"at the wall {derive.basis_sentence(shares)}", "dim")
+        changes = derive.changes(phase)
+        if changes is not None:
+            show_table(console, derive.change_heads(changes.at, unit), changes.rows)
         for key, texts_of in notes.items():
             texts_of.update(phase[key])  # type: ignore[literal-required]
     count = [len(lines) for lines in notes.values()]

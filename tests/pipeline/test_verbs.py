@@ -16,6 +16,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.files import digest, manifest_digest
 from neurodeploy.frontends.nir.reader import read
 from simulators import float_network
+from targets.systems import get_system
 from tests.pipeline.networks import DT, HIDDEN, SAMPLES, STEPS, Files, copied
 from tests.tiny import Cli, Patch, unchanged
 
@@ -237,6 +238,34 @@ def test_map_and_energy(files: Files, tmp_path: Path, cli: Cli) -> None:
     assert sample == pytest.approx(step * STEPS)
     assert priced["system"] == "kapoho-point"
     assert "modelled, not measured" in cli("energy", bundle, "--input", files.spikes).out
+
+
+def test_energy_of_input_that_streams_in_and_of_what_would_help(files: Files, tmp_path: Path, cli: Cli) -> None:
+    """An exchange a step, one a sample, none; and the account with changes, each alone and together."""
+    bundle = copied(files.plain_nd, tmp_path)
+    cli.json("map", bundle, "--system", "kapoho-point", "--max-rows", "2")
+    priced = {
+        border: cli.json("energy", bundle, "--input", files.spikes, "--border", border)["sample"]
+        for border in ("calls", "sample", "none")
+    }
+    once = get_system("kapoho-point").chip.costs["t_host_link_s"].nominal
+    waits = {border: each["seconds_split"]["host link latency"] for border, each in priced.items()}
+    assert waits == {"calls": pytest.approx(STEPS * once), "sample": pytest.approx(once), "none": 0}
+    assert priced["none"]["seconds_split"]["host link bytes"] == 0 < priced["calls"]["seconds_split"]["host link bytes"]
+    plain = cli.json("energy", bundle, "--input", files.spikes)["sample"]
+    assert plain["seconds_per_token"] == priced["sample"]["seconds_per_token"]
+    asked = cli.json("energy", bundle, "--input", files.spikes, "--what-if", "crossings=0,p_static_w=0")["sample"][
+        "what_if"
+    ]
+    link = next(row for row in asked["each"] if row["change"] == "crossings=0")
+    now = plain["seconds_per_token"]["nominal"]
+    assert link["seconds_per_token"]["nominal"] == pytest.approx(now - once)
+    assert link["saved"]["seconds"] == pytest.approx(once / now)
+    assert asked["asked"]["joules_per_token"]["board"]["nominal"] < link["joules_per_token"]["board"]["nominal"]
+    said = cli("energy", bundle, "--input", files.spikes, "--what-if", "gate").out
+    assert "gate (asked)" in said and "What if" in said
+    for option, value, says in (("--border", "never", "border"), ("--what-if", "gate=1", "what-if gate=1")):
+        cli.refuses(["energy", str(bundle), "--input", str(files.spikes), option, value], "ND3104", 2, says, bundle)
 
 
 def test_verify_says_what_it_checked(files: Files, cli: Cli) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import Column, LogScale, Segment, axis, band_plot, bar_row, column_chart, ticks
-from neurodeploy.reporting.derive import PHASE_TEXT, components, unit_of
+from neurodeploy.reporting.derive import PHASE_TEXT, change_heads, changes, components, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, folded, number, table
 from neurodeploy.reporting.units import Band, Data
@@ -19,6 +19,7 @@ def details(phase: Data, name: str, colours: dict[str, str]) -> list[Child]:
         el("h3", f"What a {PHASE_TEXT[name]} is made of", class_="print-only"),
         _by_component(phase, colours),
         _by_layer(phase, unit_of(name)),
+        _changes(phase, unit_of(name)),
     ]
     if phase["entries"]:
         count = units.count(len(phase["entries"]))
@@ -77,6 +78,15 @@ def _by_layer(phase: Data, unit: str) -> Html | None:
             parts.append(bar_row(el("b", label), [segment], band, marks, band_text(band), label))
         parts.append(axis(marks, "J"))
     return el("div", el("h3", "By layer"), *parts, class_="chart") if parts else None
+
+
+def _changes(phase: Data, unit: str) -> Html | None:
+    found = changes(phase)
+    if found is None:
+        return None
+    hint = "Each is the account made again with the change; what it would cost elsewhere is not part of it."
+    rows = [[cell(text) for text in row] for row in found.rows]
+    return el("div", el("h3", "What if"), table(change_heads(found.at, unit), rows), el("p", hint, class_="hint"))
 
 
 def _ledger(phase: Data, unit: str) -> Html:
