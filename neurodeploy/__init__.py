@@ -12,12 +12,13 @@ instructions.apply()
 
 #: One function per verb, loaded when first used: `import neurodeploy` stays fast.
 __all__ = [
-    "__version__", "convert", "demo", "doctor", "energy", "eval", "explain", "export", "fit", "generate", "map", "report",
-    "run", "verify",
+    "__version__", "calibrate", "convert", "demo", "doctor", "energy", "eval", "explain", "export", "fit", "generate", "map",
+    "report", "run", "verify",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
     from neurodeploy.pipeline import (
+        calibrate,
         convert,
         demo,
         doctor,

@@ -49,7 +49,7 @@ class Change:
     tried: float | None = None
 
 
-class Asked(NamedTuple):
+class AskedChange(NamedTuple):
     """A change as the user writes it."""
 
     name: str
@@ -125,9 +125,9 @@ def _coefficient(name: str) -> Callable[[Case, float], Case]:
 #: What can be asked for beside the coefficients of the chip by their names. `tried` unasked are those that a user, or the
 #: next board, could bring about.
 CHANGES: Mapping[str, Change] = {
-    "gate": Change("a chip has static power, and updates idle neurons, only while it has work", _powered("gated"), None, 1.0),
+    "gate": Change("a chip has static power, and updates idle neurons, only while it works", _powered("gated"), None, 1.0),
     "gate-board": Change(
-        "a chip and its share of the board draw power only while it has work", _powered("gated-board"), None, 1.0
+        "a chip and its share of the board draw power only while it works", _powered("gated-board"), None, 1.0
     ),
     "crossings": Change(
         "{value:g} crossings of the host border a unit, the bytes as before", _crossings, (0, 1e9), 2.0
@@ -142,12 +142,12 @@ CHANGES: Mapping[str, Change] = {
 }  # fmt: skip
 
 
-def read_changes(text: str, system: SystemSpec) -> list[Asked]:
+def read_changes(text: str, system: SystemSpec) -> list[AskedChange]:
     """Changes as ``name`` or ``name=value``, with commas between them; ND3104 where one is not known or not possible."""
     return [_read(part.strip(), system) for part in text.split(",") if part.strip()]
 
 
-def _read(text: str, system: SystemSpec) -> Asked:
+def _read(text: str, system: SystemSpec) -> AskedChange:
     name, equals, given = (part.strip() for part in text.partition("="))
     change = CHANGES.get(name)
     if change is None and name in system.chip.costs:
@@ -162,7 +162,7 @@ def _read(text: str, system: SystemSpec) -> Asked:
     if change.values is None:
         if equals:
             raise UserError("ND3104", f"what-if {text}", "has a value, and means nothing by it", f"write {name}")
-        return Asked(name, change, 1.0)
+        return AskedChange(name, change, 1.0)
     try:
         value = float(given)
     except ValueError:
@@ -175,11 +175,11 @@ def _read(text: str, system: SystemSpec) -> Asked:
             f"needs a number from {low:g} to {high:g}",
             f"write {name}={change.tried or 1:g}",
         )
-    return Asked(name, change, value)
+    return AskedChange(name, change, value)
 
 
 def what_if(
-    loads: RunLoads, system: SystemSpec, host: HostSpec, ledger: EnergyLedger, asked: Sequence[Asked], *,
+    loads: RunLoads, system: SystemSpec, host: HostSpec, ledger: EnergyLedger, asked: Sequence[AskedChange], *,
     powered: str = "used", prompts: int = 1,
 ) -> dict[str, Any]:  # fmt: skip
     """Beside `ledger`, the account of `loads` as they are: "asked", all these changes together (None without one), and
@@ -188,7 +188,7 @@ def what_if(
     """
     case = Case(loads, system, powered)
 
-    def row(changes: Sequence[Asked]) -> dict[str, Any]:
+    def row(changes: Sequence[AskedChange]) -> dict[str, Any]:
         other = case
         for one in changes:
             other = one.change.apply(other, one.value)
@@ -208,7 +208,7 @@ def what_if(
         }
 
     unasked = [
-        Asked(name, change, change.tried)
+        AskedChange(name, change, change.tried)
         for name, change in CHANGES.items()
         if change.tried is not None and name not in {one.name for one in asked}
     ]

@@ -100,6 +100,9 @@ def energy(
     powered: Annotated[
         str, typer.Option(help="Chips that draw power: used (they hold a shard), system, gated or gated-board.")
     ] = "used",
+    coefficients: Annotated[
+        Path | None, typer.Option(help="Coefficients of a board of your own: a file that calibrate has written.")
+    ] = None,
     border: Annotated[
         str | None,
         typer.Option(
@@ -117,4 +120,16 @@ def energy(
     execute("energy", locals())
 
 
-VERBS = {"run": run, "generate": generate, "eval": eval_, "energy": energy}
+def calibrate(
+    measurements: Annotated[
+        Path, typer.Argument(metavar="FILE.csv", help="Joules, watts or seconds of mapped bundles, a row a run.")
+    ],
+    out: Annotated[Path, typer.Option(help="File of coefficients to write, for energy --coefficients.")],
+    host: given.Host = "cpu-generic",
+    as_json: given.Json = False,
+) -> None:
+    """Refit the coefficients of a chip to measurements of your own board."""
+    execute("calibrate", locals())
+
+
+VERBS = {"run": run, "generate": generate, "eval": eval_, "energy": energy, "calibrate": calibrate}

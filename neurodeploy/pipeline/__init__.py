@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from neurodeploy.pipeline.calibrating import calibrate as calibrate
     from neurodeploy.pipeline.checking import verify as verify
     from neurodeploy.pipeline.converting import convert as convert
     from neurodeploy.pipeline.evaluating import eval as eval
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 #: The file of each verb, below this package.
 _FILES = {
     "convert": "converting", "map": "mapping", "explain": "mapping", "run": "running", "generate": "generating",
-    "eval": "evaluating", "energy": "pricing", "report": "reporting", "verify": "checking", "export":
-    "exporting", "doctor": "this_machine", "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
+    "eval": "evaluating", "energy": "pricing", "calibrate": "calibrating", "report": "reporting", "verify": "checking",
+    "export": "exporting", "doctor": "this_machine", "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
 }  # fmt: skip
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as Table
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurodeploy.accounting.account import account
+from neurodeploy.accounting.coefficients import read as read_coefficients
 from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.program import check_border, loads
 from neurodeploy.accounting.report_json import report_json
@@ -65,6 +67,7 @@ def energy(
     host: str = "cpu-generic",
     measure_host: bool = False,
     powered: str = "used",
+    coefficients: str | Path | None = None,
     border: str | None = None,
     changes: str | None = None,
     beside: Sequence[str | Path] | None = None,
@@ -75,10 +78,11 @@ def energy(
     """Price what the mapped bundle does; the dictionary is what ``energy --json`` prints.
 
     `host` is a profile of `targets.hosts`, `measure_host` measures this machine instead; `powered` is one of
-    `accounting.account.POWERED`; `runner` that of `run`. `border` says when chips and host exchange messages
-    (`accounting.program.BORDERS`; by default what the input suggests): "sample", all events of a sample beforehand and its
-    outputs afterwards; "calls", in every time step, or call of the chip; "none", never. `changes` are those of `accounting.whatif`, "gate,link=1e-6": each
-    phase has the account with all of them, and what each alone would save, under "what_if".
+    `accounting.account.POWERED`; `runner` that of `run`; `coefficients` a file that `calibrate` has written. `border` says
+    when chips and host exchange messages (`accounting.program.BORDERS`; by default what the input suggests): "sample", all
+    events of a sample beforehand and its outputs afterwards; "calls", in every time step, or call of the chip; "none",
+    never. `changes` are those of `accounting.whatif`, "gate,link=1e-6": each phase has the account with all of them, and
+    what each alone would save, under "what_if".
 
     Of a language model: prefill and generation. `text` is the prompt (default: the embedded prose), of which
     `prompt_tokens` are read (default: 128, or as many as the model has positions for); `tokens` is how many are generated
@@ -97,6 +101,8 @@ def energy(
     others, plan = own.pop("beside", ()), own.pop("compare", False)
     counted: Callable[..., Counts] = count_stream if opened.program.streamed else count_text
     mapping, system = read_mapping(opened)  # before the run: what is not mapped cannot be priced
+    if coefficients is not None:
+        system = replace(system, chip=read_coefficients(Path(coefficients), system.chip))
     check_border(opened.program, border or "")
     read_changes(changes or "", system)
     profile = host_profile(host, measure_host)

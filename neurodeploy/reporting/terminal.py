@@ -12,13 +12,16 @@ from rich.console import Console
 
 from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.accounting.report_json import BOUNDARY_TEXT
-from neurodeploy.reporting import derive, side_by_side, units
+from neurodeploy.reporting import derive, side_by_side, units, what_if
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_offload import print_offload
 from neurodeploy.reporting.terminal_run import print_convert, print_eval, print_export, print_open, print_run
 from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table
+
+#: Of a measurement.
+UNITS = {"joules": "J", "seconds": "s", "watts": "W"}
 
 
 def print_map(found: Mapping[str, Any], console: Console) -> None:
@@ -94,9 +97,9 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
         shares = derive.basis_shares(phase["entries"])
         if shares:
             say(console, f"at the wall {derive.basis_sentence(shares)}", "dim")
-        changes = derive.changes(phase)
+        changes = what_if.changes(phase)
         if changes is not None:
-            show_table(console, derive.change_heads(changes.at, unit), changes.rows)
+            show_table(console, what_if.change_heads(changes.at, unit), changes.rows)
         for key, texts_of in notes.items():
             texts_of.update(phase[key])  # type: ignore[literal-required]
     count = [len(lines) for lines in notes.values()]
@@ -157,11 +160,47 @@ def print_variants(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
     listed(console, side_by_side.remarks(rows), "dim", "")
 
 
+def print_calibrate(found: Mapping[str, Any], console: Console) -> None:
+    """What was measured beside the account before and after, and the bands that have shrunk."""
+    figures = units.some(found["figures"], "figure")
+    said = f"{figures} explained to {units.si(found['missed'])} of their errors, root of the mean square"
+    say(console, f"{found['out']}: {units.some(len(found['coefficients']), 'coefficient')} of {found['chip']}", "bold")
+    rows = [
+        [
+            row["name"], row["phase"], f"{row['quantity']} {row['boundary'] or ''}".strip(),
+            *(units.si(row[key], UNITS[row["quantity"]]) for key in ("measured", "before", "after")),
+            *(units.percent(row[f"error_{when}"], 2, signed=True) for when in ("before", "after")),
+        ]
+        for row in found["rows"]
+    ]  # fmt: skip
+    heads = ["Run", "Phase", "Figure", "Measured>", "Account before>", "After>", "Error before>", "After>"]
+    show_table(console, heads, rows)
+    rows = [
+        [
+            row["name"],
+            *_bands(row),
+            units.percent(row["shrunk"], 2),
+        ]
+        for row in found["coefficients"]
+    ]  # fmt: skip
+    show_table(console, ["Coefficient", "Before>", "After>", "Band of before>"], rows)
+    say(console, f"{said}; use it with energy --coefficients {found['out']}", "dim")
+
+
+def _bands(row: Mapping[str, Any]) -> list[str]:
+    """A coefficient before and after, nominal value and band."""
+    unit = "" if row["unit"] == "1" else row["unit"]
+    return [
+        f"{units.si(row[when]['nominal'], unit)} ({units.span(row[when], unit)})" for when in ("before", "after")
+    ]  # fmt: skip
+
+
 #: Who prints what a verb returns.
 _PRINTERS: dict[str, Callable[[Any, Console], None]] = {
     "convert": print_convert, "run": print_run, "eval": print_eval, "export": print_export, "energy": print_energy,
     "explain": print_explain, "verify": print_verify, "map": print_map, "report": print_paths, "fit": print_fit,
     "fit_models": print_fit_models, "doctor": print_doctor, "demo": print_demo,
+    "calibrate": print_calibrate,
 }  # fmt: skip
 
 

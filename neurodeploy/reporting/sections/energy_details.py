@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import Column, LogScale, Segment, axis, band_plot, bar_row, column_chart, ticks
-from neurodeploy.reporting.derive import PHASE_TEXT, change_heads, changes, components, unit_of
+from neurodeploy.reporting.derive import PHASE_TEXT, components, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, folded, number, table
 from neurodeploy.reporting.units import Band, Data
+from neurodeploy.reporting.what_if import change_heads, changes
 
 #: The boundary that an entry names -> where it counts.
 _FROM = {"rails": "at every boundary", "chip": "from the chip boundary on", "board": "from the board on"}
