@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.matmul_free import CHIPS, matmul_free
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.band import Band, exactly, of
-from neurodeploy.accounting.costs import MICROCODED_J, cost
+from neurodeploy.accounting.costs import MICROCODED_J, SENT_J, cost
 from neurodeploy.accounting.timing import core_seconds
 from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, SENT, SYNOPS, UPDATES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
@@ -40,7 +40,8 @@ USED: Mapping[str, str] = {
     "neuron_idle_j": "neuron updates, idle",
     "microcode_factor": "a graded, microcoded neuron over a fixed one",
     "core_step_j": "active cores and steps",
-    "spike_out_message_j": "messages delivered",
+    "spike_out_j": "spikes of neurons",
+    "message_j": "messages delivered, a spike to each core that it reaches",
     "hop_ew_j": "hops, east-west",
     "hop_ns_j": "hops, north-south",
     "interchip_bit_j": "bits over a chip-to-chip link",
@@ -139,7 +140,7 @@ def _pilotnet(chip: ChipSpec) -> list[Row]:
     dynamic = (
         _of(chip, "synop_conv_j") * 1.14e6
         + _of(chip, "neuron_update_j") * 164.5e3
-        + _of(chip, "spike_out_message_j") * spikes
+        + _of(chip, SENT_J) * spikes
         + _of(chip, "core_step_j") * cores
     )
     busiest = _busiest(chip, {CONV_SYNOPS: 75.4e3, FIXED_UPDATES: 3.2e3, SENT: spikes / cores})
@@ -217,7 +218,7 @@ def _two_neurons(chip: ChipSpec) -> list[Row]:
         dynamic = (
             _of(chip, "core_step_j") * 2
             + _of(chip, "neuron_update_j") * 2
-            + (_of(chip, "synop_fc_j") * 0.5 + _of(chip, "spike_out_message_j")) * spikes
+            + (_of(chip, "synop_fc_j") * 0.5 + _of(chip, SENT_J)) * spikes
         )
         note = "two cores, and nothing of the chip's own in a step"
         rows.append(
@@ -236,7 +237,8 @@ def _hala_point_mlp(system: SystemSpec) -> list[Row]:
     layer = (
         _of(chip, "synop_fc_j") * synops
         + _of(chip, MICROCODED_J) * width
-        + _of(chip, "spike_out_message_j") * messages
+        + _of(chip, "spike_out_j") * (width * active)
+        + _of(chip, "message_j") * messages
         + _of(chip, "core_step_j") * cores
     )
     standing = (_of(chip, "p_static_w") + _of(chip, "p_infra_w")) * seconds * system.chips
@@ -254,7 +256,7 @@ def _sanafe(chip: ChipSpec) -> list[Row]:
         _of(chip, "synop_fc_j") * synops
         + _of(chip, "neuron_update_j") * updates
         + _of(chip, "neuron_idle_j") * (accesses - updates)
-        + (_of(chip, "spike_out_message_j") + _of(chip, "hop_ns_j")) * packets
+        + (_of(chip, SENT_J) + _of(chip, "hop_ns_j")) * packets
     )
     firing = _busiest(chip, {SYNOPS: synops / 5, FIXED_UPDATES: 100})
     quiet = _of(chip, "t_neuron_s") * 100

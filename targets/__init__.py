@@ -29,7 +29,7 @@ key                                              charged for
 `synop_learning_j`, `t_synop_learning_s`         one synapse that is written: by a rule that learns, or as memory
 `neuron_update_j`, `neuron_idle_j`               one neuron in one step, with and without a change of its state
 `microcode_factor`                               multiplies neuron energy and time where the model is microcode
-`spike_out_message_j`                            one message leaving a neuron: the spike and the message together
+`spike_out_j`, `message_j`                       one spike of a neuron; its message to each core
 `hop_ew_j`, `hop_ns_j`                           one 32-bit message over one router, east-west or north-south
 `core_step_j`                                    one active core in one step
 `interchip_bit_j`, `host_link_bit_j`             one bit between chips, one bit between host and board

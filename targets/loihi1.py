@@ -4,7 +4,7 @@ Nominal energies are SANA-FE's (`arch/loihi.yaml` of SLAM-Lab/SANA-FE; Boyle et 
 were fitted to a Nahuku board while Table 2 is simulated before silicon; where only Table 2 has a number it is nominal.
 The high end adds SANA-FE's published mean error: 11.7 % for energies, 24.3 % for times. The memory access that SANA-FE
 charges to every neuron and step (51.2 pJ, 6.0 ns) is `neuron_idle_j`; with its update (21.6 pJ, 3.7 ns) it is
-`neuron_update_j`; its spike (69.3 pJ) and its message (111 pJ) together are `spike_out_message_j`.
+`neuron_update_j`; its spike (69.3 pJ) is `spike_out_j`, its message to a core (111 pJ) `message_j`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ COSTS = {
     "neuron_update_j": Quantity(72.8e-12, 72.8e-12, 81.3e-12, "J", P, f"51.2 + 21.6 pJ, {_SANAFE}; {_TABLE}: 81 pJ"),
     "neuron_idle_j": Quantity(51.2e-12, 51.2e-12, 57.2e-12, "J", P, f"{_SANAFE}; {_TABLE}: 52 pJ"),
     "microcode_factor": Quantity(1, 1, 1, "1", P, f"{_DAVIES}: fixed neuron model, no microcode"),
-    "spike_out_message_j": Quantity(159.2e-12, 180.3e-12, 201.4e-12, "J", P, f"69.3 + 111 pJ, {_SANAFE}"),
+    "spike_out_j": Quantity(61.2e-12, 69.3e-12, 77.4e-12, "J", P, _SANAFE),
+    "message_j": Quantity(98e-12, 111e-12, 124e-12, "J", P, _SANAFE),
     "hop_ew_j": Quantity(3.0e-12, 3.0e-12, 3.4e-12, "J", P, f"{_SANAFE}; {_TABLE}: 3.0 pJ"),
     "hop_ns_j": Quantity(4.0e-12, 4.2e-12, 4.7e-12, "J", P, f"{_SANAFE}; low: {_TABLE}"),
     "core_step_j": Quantity(0.0, 0.0, 0.0, "J", P, f"{_SANAFE}: no such term, its neuron access holds it"),

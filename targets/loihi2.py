@@ -55,7 +55,8 @@ COSTS = {
     "microcode_factor": Quantity(
         1, 2, 4, "1", D, "step times of LIF and microcoded Izhikevich nets (OzU-CAST, Oheo Gulch)"
     ),
-    "spike_out_message_j": Quantity(100e-12, 180e-12, 250e-12, "J", M, f"69.3 + 111 pJ, {_SANAFE}"),
+    "spike_out_j": Quantity(38e-12, 69e-12, 96e-12, "J", M, f"69.3 pJ, {_SANAFE}"),
+    "message_j": Quantity(62e-12, 111e-12, 154e-12, "J", M, f"111 pJ, {_SANAFE}"),
     "hop_ew_j": Quantity(3e-12, 3e-12, 3e-12, "J", P, f"{_DAVIES}; no band known for Loihi 2"),
     "hop_ns_j": Quantity(4e-12, 4e-12, 4e-12, "J", P, f"{_DAVIES}; no band known for Loihi 2"),
     "core_step_j": Quantity(3e-9, 4.5e-9, 20e-9, "J", D, "D6: two laboratories, two programs, Oheo Gulch"),

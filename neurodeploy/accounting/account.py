@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from neurodeploy.accounting import timing
 from neurodeploy.accounting.band import Band, of, total
-from neurodeploy.accounting.costs import MICROCODED_J, SUPPLY_LOSS, cost
+from neurodeploy.accounting.costs import MICROCODED_J, SENT_J, SUPPLY_LOSS, cost
 from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry, per_unit
 from neurodeploy.accounting.loads import EventCounts, RunLoads, check_option
 from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
@@ -54,8 +54,9 @@ EVENTS = (
     Event(CORES, "neurons", "neuron update, microcoded", "rails", MICROCODED_J, "updates", "counted"),
     Event(CORES, "synapses", "number written to a memory", "rails", "synop_learning_j", "writes", "modelled"),
     Event(CORES, "core steps", "active core and step", "rails", "core_step_j", "core_steps", "counted"),
-    Event(CORES, "messages", "message delivered", "rails", "spike_out_message_j", "messages", "counted"),
-    Event(CORES, "messages", "partial sum delivered", "rails", "spike_out_message_j", "partial_messages", "upper bound"),
+    Event(CORES, "messages", "spike sent", "rails", "spike_out_j", "spikes", "counted"),
+    Event(CORES, "messages", "message delivered", "rails", "message_j", "messages", "counted"),
+    Event(CORES, "messages", "partial sum sent and delivered", "rails", SENT_J, "partial_messages", "upper bound"),
     Event(MESH, "mesh hops", "hop, east-west", "rails", "hop_ew_j", "hops_ew", "modelled"),
     Event(MESH, "mesh hops", "hop, north-south", "rails", "hop_ns_j", "hops_ns", "modelled"),
     Event(LINKS, "inter-chip", "bit over a chip-to-chip link", "chip", "interchip_bit_j", "interchip", "modelled",

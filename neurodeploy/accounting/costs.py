@@ -8,6 +8,8 @@ from neurodeploy.ir.chip import Basis, ChipSpec, Quantity
 #: Weakest last: a number made of two has the weaker basis.
 _STRENGTH = (Basis.MEASURED, Basis.PUBLISHED, Basis.DERIVED, Basis.GUESSED)
 
+#: A message that a neuron sends to one core: the spike and its delivery.
+SENT_J = "spike_out_j + message_j"
 #: One update of a microcoded neuron: energy (J), and time (s) on its core.
 MICROCODED_J, MICROCODED_S = "neuron_update_j * microcode_factor", "t_neuron_s * microcode_factor"
 
@@ -18,12 +20,15 @@ SUPPLY_LOSS = Quantity(
 
 
 def cost(chip: ChipSpec, key: str) -> Quantity:
-    """The chip's cost `key`; of ``a * b`` the product, in the unit of `a`, with the weaker basis and both sources.
+    """The chip's cost `key`; of ``a * b`` the product, in the unit of `a`, of ``a + b`` the sum, with the weaker basis and
+    both sources.
 
     Raises
     ------
     UserError : ND3103, the chip's table does not have it: nothing is filled in.
     """
+    if " + " in key:
+        return _sum(*(cost(chip, part) for part in key.split(" + ")))
     name, *others = key.split(" * ")
     if name not in chip.costs:
         raise UserError(
@@ -31,6 +36,11 @@ def cost(chip: ChipSpec, key: str) -> Quantity:
         )
     found = chip.costs[name]
     return _product(found, cost(chip, " * ".join(others))) if others else found
+
+
+def _sum(a: Quantity, b: Quantity) -> Quantity:
+    basis = max(a.basis, b.basis, key=_STRENGTH.index)
+    return Quantity(a.low + b.low, a.nominal + b.nominal, a.high + b.high, a.unit, basis, f"{a.source}; {b.source}")
 
 
 def _product(a: Quantity, b: Quantity) -> Quantity:

@@ -27,7 +27,8 @@ class EventCounts:
     """What happened in a part of the model; each field is one row of `account.EVENTS`, where its price stands.
 
     partial_sums : added by reducers. updates : of microcoded neurons. writes : numbers put into memories.
-    messages : deliveries, but for the partial sums, which are `partial_messages`.
+    spikes : of neurons, each once however many cores it reaches. messages : deliveries, but for the partial sums, which are
+    `partial_messages`.
     interchip : messages times links between chips, interchip_least : without those of the host.
     host_messages : over the host border. core_steps : steps and cores whose neurons are updated in them.
     """
@@ -38,6 +39,7 @@ class EventCounts:
     fixed_updates: float
     updates: float
     writes: float
+    spikes: float
     messages: float
     partial_messages: float
     hops_ew: float

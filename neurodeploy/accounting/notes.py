@@ -36,8 +36,7 @@ no outline | The synaptic energy was derived from whole-chip differences, so it 
     and core steps are charged again: the dynamic sum leans high.
 no outline | Every neuron is updated in the steps of its own phase, where its core is active, and pays the idle
     update in all others.
-no outline | Messages are delivered to each core apart (no multicast) and pay for spike and message at each
-    delivery.
+no outline | Messages are delivered to each core apart (no multicast) and pay at each delivery; their spike pays once.
 no outline | The port of a chip to other chips and to the host is taken to be at router (0, 0).
 powered system | Static and board power are charged for {all_chips} chips of the system.
 no outline, powered used | Static and board power are charged for the {chips} chips in use; other chips that the

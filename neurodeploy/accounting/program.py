@@ -37,7 +37,17 @@ from neurodeploy.accounting.loads import (
     together,
 )
 from neurodeploy.errors import InternalError
-from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SYNOPS, UPDATES, WRITES, loads_of
+from neurodeploy.flow.loads import (
+    COLUMNS,
+    CONV_SYNOPS,
+    FIXED_UPDATES,
+    PARTIALS,
+    SPIKES,
+    SYNOPS,
+    UPDATES,
+    WRITES,
+    loads_of,
+)
 from neurodeploy.flow.routes import HOST_CHIP, Routes
 from neurodeploy.flow.streams import Streams, ends_of
 from neurodeploy.flow.tally import Tally, tallied
@@ -199,6 +209,7 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
             fixed_updates=sums[FIXED_UPDATES],
             updates=sums[UPDATES],
             writes=sums[WRITES],
+            spikes=sums[SPIKES],
             messages=moved.deliveries - sums[PARTIALS],
             partial_messages=sums[PARTIALS],
             hops_ew=moved.hops_ew,

@@ -26,7 +26,17 @@ RANKED_AT = "board"
 #: A change that saves less than this share of both joules and seconds is not told.
 NOTHING = 1e-3
 #: Counts, and columns of a table of loads, that are as many as events are.
-OF_EVENTS = ("synops", "conv_synops", "messages", "hops_ew", "hops_ns", "interchip", "interchip_least", "host_messages")
+OF_EVENTS = (
+    "synops",
+    "conv_synops",
+    "spikes",
+    "messages",
+    "hops_ew",
+    "hops_ns",
+    "interchip",
+    "interchip_least",
+    "host_messages",
+)
 EVENT_COLUMNS = (SYNOPS, CONV_SYNOPS, SENT, EVENTS, SPIKES)
 
 

@@ -39,7 +39,7 @@ PS, AJ = 1e12, 1e18
 #: What `time` and `joules` need of a chip's table.
 NEEDED = (
     "t_synop_fc_s", "t_neuron_s", "microcode_factor", "t_spike_out_s", "t_step_floor_s", "t_barrier_multichip_s",
-    "bw_link_b_per_s", "synop_fc_j", "neuron_update_j", "spike_out_message_j", "hop_ew_j", "hop_ns_j", "core_step_j",
+    "bw_link_b_per_s", "synop_fc_j", "neuron_update_j", "spike_out_j", "message_j", "hop_ew_j", "hop_ns_j", "core_step_j",
     "p_static_w", "p_infra_w",
 )  # fmt: skip
 
@@ -100,7 +100,7 @@ def prices_of(system: SystemSpec) -> Prices:
         message=chip.formats["message_bytes"],
         synop_j=round(c["synop_fc_j"] * AJ),
         update_j=round(c["neuron_update_j"] * AJ),
-        message_j=round(c["spike_out_message_j"] * AJ),
+        message_j=round((c["spike_out_j"] + c["message_j"]) * AJ),
         delivery_j=round(hops * AJ),
         core_j=round(c["core_step_j"] * AJ),
         watts=round((c["p_static_w"] + c["p_infra_w"]) * AJ / PS),

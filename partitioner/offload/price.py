@@ -37,7 +37,7 @@ from partitioner.cost.usage import demands_of
 
 #: The chip's costs that a price is made of.
 NEEDED = (
-    "synop_fc_j", "neuron_update_j", "microcode_factor", "spike_out_message_j", "core_step_j", "host_link_bit_j",
+    "synop_fc_j", "neuron_update_j", "microcode_factor", "spike_out_j", "message_j", "core_step_j", "host_link_bit_j",
     "t_synop_fc_s", "t_neuron_s", "t_spike_out_s", "t_step_floor_s", "t_barrier_multichip_s", "t_host_link_s",
     "bw_host_link_b_per_s", "p_static_w", "p_infra_w",
 )  # fmt: skip
@@ -122,7 +122,7 @@ def price_view(
         share * (
             int(added.sum()) * costs["synop_fc_j"]
             + float(updates.sum()) * costs["neuron_update_j"]
-            + (int(loads[:, [EVENTS, PARTIALS]].sum()) + returned) * costs["spike_out_message_j"]
+            + (int(loads[:, [EVENTS, PARTIALS]].sum()) + returned) * (costs["spike_out_j"] + costs["message_j"])
             + len({(s.chip, s.core) for s in shards}) * costs["core_step_j"]
             + 8 * message * crossing * costs["host_link_bit_j"]
         ),

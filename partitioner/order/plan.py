@@ -117,7 +117,7 @@ def joules(job: Job, plan: Plan, sent: int) -> int:
     """What of a step's energy a plan decides, in femtojoules: steps of cores, messages, static power of the chips over the
     work of the busiest core. Hops come on top, whatever the plan."""
     static = plan.chips * _cost(job, "p_static_w", 1e3) * busiest(job, plan)  # mW * ps = fJ
-    messages = sent * _cost(job, "spike_out_message_j", 1e15) // job.per
+    messages = sent * (_cost(job, "spike_out_j", 1e15) + _cost(job, "message_j", 1e15)) // job.per
     return plan.cores * _cost(job, "core_step_j", 1e15) + messages + static
 
 

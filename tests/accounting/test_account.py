@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from neurodeploy.accounting.band import Band, total
 from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.errors import InternalError, UserError
+from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.run import ActivityCounts, RunActivity
 from tests.accounting import toy
@@ -23,6 +25,7 @@ from tests.refusals import refused
 # synops, 8 updates, 4 core-steps, 3 + 3 events delivered and 3 + 2 messages out; the core at router (1, 1) has 3 + 2
 # messages of one hop each way; 3 + 2 messages pass the link between the chips; 6 + 5 of 32 bits cross the border.
 BY_HAND = {
+    "spike sent": (2.5, Band(0, 0, 0)),
     "synaptic operation": (6, Band(6, 12, 18)),
     "neuron update, microcoded": (4, Band(8, 32, 96)),  # (2, 4, 8) J x microcode (1, 2, 3)
     "active core and step": (2, Band(20, 40, 60)),
@@ -92,6 +95,17 @@ def test_powered_system_charges_every_chip() -> None:
     assert used.time_split["multi-chip barrier"] == 0
 
 
+def test_a_spike_is_paid_once_and_its_message_at_every_core() -> None:
+    """5 spikes of two tokens, wherever their rows lie; 10 readers of three columns, 3 events, on two cores or on four."""
+    price = Quantity(1, 2, 3, "J", Basis.GUESSED, "toy")
+    system = replace(toy.SYSTEM, chip=replace(toy.CHIP, costs={**toy.COSTS, "spike_out_j": price}))
+    four = toy.mapping(*(Shard("a", "synapses", (n, n + 1), (0, 3), 0, n) for n in range(4)))
+    for mapping, cores in ((toy.ROWS, 2), (four, 4)):
+        by = {entry.event: entry for entry in toy.ledger(mapping, system=system).entries}
+        assert (by["spike sent"].count, by["spike sent"].joules) == (2.5, Band(2.5, 5, 7.5))
+        assert by["message delivered"].count == 1.5 * cores + 2.5
+
+
 def test_split_columns_send_partial_sums_to_a_reducer() -> None:
     split = toy.mapping(
         Shard("a", "synapses", (0, 4), (0, 2), 0, 0),
@@ -104,7 +118,8 @@ def test_split_columns_send_partial_sums_to_a_reducer() -> None:
     assert count["partial sum added by a reducer"] == 8  # 4 rows x 2 blocks
     assert count["neuron update, microcoded"] == 12
     assert count["active core and step"] == 3  # core 1 too: its column never fired, and its neurons send zeros
-    assert (count["message delivered"], count["partial sum delivered"]) == (1.5 + 2.5, 8)
+    assert (count["message delivered"], count["partial sum sent and delivered"]) == (1.5 + 2.5, 8)
+    assert count["spike sent"] == 2.5
     # core 0 -> 3: one hop each way, core 1 -> 3: one hop north; the reducer's 2.5 messages one hop each way
     assert (count["hop, east-west"], count["hop, north-south"]) == (4 + 2.5, 8 + 2.5)
     # two steps of all 12 resident neurons, 12 of them active

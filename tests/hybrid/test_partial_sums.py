@@ -112,7 +112,7 @@ def test_words_of_partial_sums_agree_three_ways_and_with_a_hand_count(wide: int,
     wanted = (
         ROWS * (COLUMNS + received) * costs["synop_fc_j"]
         + 4 * ROWS * costs["microcode_factor"] * costs["neuron_update_j"]
-        + sent * costs["spike_out_message_j"]
+        + sent * (costs["spike_out_j"] + costs["message_j"])
         + 5 * costs["core_step_j"]
         + 32 * (COLUMNS + ROWS) * costs["host_link_bit_j"]
     )

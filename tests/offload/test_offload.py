@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from neurodeploy.accounting.costs import SENT_J, cost
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.graph import HostOp, ModelInfo
@@ -121,7 +122,7 @@ def test_the_chip_pays_for_what_it_sends_to_a_population_on_the_host() -> None:
     mapping, found = mapped(program, None, pins={"q": Pin(device="host")})
     here, there = (joules_of(program, SYSTEM, m, CPU) for m in (whole, mapping))
     assert found is not None and found["joules_per_token"]["plan"] == pytest.approx(sum(there.values()))
-    message = SYSTEM.chip.costs["spike_out_message_j"].nominal + 32 * SYSTEM.chip.costs["host_link_bit_j"].nominal
+    message = cost(SYSTEM.chip, SENT_J).nominal + 32 * SYSTEM.chip.costs["host_link_bit_j"].nominal
     assert there["p"] > here["p"] + 30 * message
 
 
