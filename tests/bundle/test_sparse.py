@@ -12,6 +12,13 @@ from neurodeploy import pipeline
 from neurodeploy.bundle import open_bundle
 from neurodeploy.ir.population import INPUT
 
+#: Linear layers of two blocks and a head: those that read one value together, and each by itself.
+LAYERS = {"projections": 2 * 4 + 1, "block": 2 * 7 + 1}
+
+
+def layers_of(bundle: Path) -> int:
+    return LAYERS[json.loads((bundle / "conversion.json").read_text())["preset"]["on_chip"]]
+
 
 @pytest.fixture(scope="module", params=["projections", "block"])
 def sparse(llama: Path, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
@@ -27,7 +34,7 @@ def test_thresholds_are_read_back_and_every_runner_gives_the_vectors(sparse: Pat
     assert pipeline.verify(sparse)["violations"] == []
     program = open_bundle(sparse).program
     layers = [p for p in program.network.projections if p.name.endswith(".synapses")]
-    assert len(layers) == 9
+    assert len(layers) == layers_of(sparse)
     for p in layers:
         population = program.network.populations[p.source]
         vth = np.asarray(population.params["vth"])
@@ -42,7 +49,7 @@ def test_what_is_told_of_it(sparse: Path) -> None:
     assert found["synaptic_events_sent"] == pytest.approx(0.7, abs=0.05)
     assert all(0 < site["sent"] < 1 for site in found["sites"])
     reasons = [row["reason"] for row in pipeline.explain(sparse) if row["device"] == "chip"]
-    assert sum("thresholds" in reason for reason in reasons) == 9
+    assert sum("thresholds" in reason for reason in reasons) == layers_of(sparse)
 
 
 def test_parts_of_nir_name_inputs_with_thresholds(sparse: Path, tmp_path: Path) -> None:
@@ -51,4 +58,4 @@ def test_parts_of_nir_name_inputs_with_thresholds(sparse: Path, tmp_path: Path) 
     pieces = json.loads((out / "parts.json").read_text())
     told = [read for piece in pieces["pieces"] if "host" not in piece for read in piece["reads"].values()]
     assert any(read.get("sent_by") == ["vth"] for read in told)
-    assert pipeline.verify(out)["layers_read_by_nir"] == 9
+    assert pipeline.verify(out)["layers_read_by_nir"] == layers_of(sparse)
