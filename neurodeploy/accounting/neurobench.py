@@ -14,6 +14,9 @@ Names and definitions are those of the package `neurobench` 2.3.0 (`metrics/stat
   counts every payload and every weight, zeros included.
 - ``MembraneUpdates``. NeuroBench counts neurons whose potential changed by the update, all in the first step.
   The counts of a run do not say which changed; here every neuron is updated every step, an upper bound of NeuroBench's.
+- ``NeuronOperations``: updates times the operations of one by the package's table, which knows neurons of snnTorch by how
+  they reset (`NEURON_OPERATIONS`). "Neuron Dense Ops" counts every neuron and step, and so does "Effective Neuron Ops" here,
+  an upper bound likewise. Neurons that the table does not know are left out, and how many they are is said.
 
 The track for systems needs measured time and power, which these are not. `proxies` are numbers that people compare by name;
 none of them is an energy of a chip here, and none enters the ledger.
@@ -39,6 +42,11 @@ from neurodeploy.ir.segments import Decode, Encode
 from neurodeploy.neurons.registry import get_model, output_ports, param_bits, prepared_params
 
 VERSION = "neurobench 2.3.0"
+#: Operations of an update (``neuron_ops_reset_operations``): of snnTorch's `Leaky`, without a current that lasts, and of its
+#: `Synaptic`, with one; reset to zero, and by subtraction.
+NEURON_OPERATIONS = {"lif": (4, 8), "lif_subtract": (4, 6)}
+#: `du` with which nothing of a current is left in the next step.
+FORGETS = 4095
 #: Bytes of a delay of a synapse or axon.
 DELAY_BYTES = 1
 _HOROWITZ = "Horowitz, ISSCC 2014, 45 nm, 0.9 V, fp32; re-read in PMC8934428 Table 3"
@@ -88,6 +96,8 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
     encoded, decoded = ({s.population for s in program.host if isinstance(s, kind)} for kind in (Encode, Decode))
     sending = (neurons.keys() - decoded) | encoded
     payloads = sum(network.populations[n].size * len(output_ports(network.populations[n])) * ticks[n] for n in sending)
+    operations = {n: _operations(p) for n, p in neurons.items()}
+    updates = sum(int(each.sum()) * ticks[n] for n, each in operations.items() if each is not None)
     sent = sum(int(each.sum()) for n in sending for each in fired.get(n, {}).values())
     return {
         "Footprint": footprint(network),
@@ -101,11 +111,22 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
             "Dense": dense / run.units,
         },
         "MembraneUpdates": sum(p.size * ticks[n] for n, p in neurons.items()) / run.units,
+        "NeuronOperations": {"Effective Neuron Ops": updates / run.units, "Neuron Dense Ops": updates / run.units},
+        "neuron_operations_leave_out": sum(neurons[n].size for n, each in operations.items() if each is None),
         "membrane_updates_are": "an upper bound: every neuron, every step",
         "effective_is_exact": exact,
         "definitions": VERSION,
         "per": "sample" if program.streamed else "token",
     }
+
+
+def _operations(population: Population) -> Ints | None:
+    """Of an update of each neuron; None where the package's table does not know them."""
+    known = NEURON_OPERATIONS.get(population.model)
+    if known is None:
+        return None
+    lasting = np.broadcast_to(np.asarray(population.params["du"]), (population.size,)) != FORGETS
+    return np.where(lasting, known[1], known[0]).astype(np.int64)
 
 
 def footprint(network: Network) -> int:

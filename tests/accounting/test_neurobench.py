@@ -75,6 +75,25 @@ def test_graded_events_are_macs_and_ternary_ones_are_not() -> None:
         assert found[key] == 4 and sum(found[k] for k in ("Effective_MACs", "Effective_ACs")) == 4
 
 
+def test_operations_of_neurons() -> None:
+    """Leaky neurons take 4 whichever way they reset; with a current that lasts 8 to zero, 6 by subtraction."""
+    current = np.array([4095, 100, 100])
+    net = network(
+        [
+            source("i", 2), Population("a", (3,), "lif", {"du": 4095, "dv": 7, "vth": 1}),
+            Population("b", (3,), "lif", {"du": current, "dv": 7, "vth": 1}),
+            Population("c", (2,), "lif_subtract", {"du": 100, "dv": 7, "vth": 1}),
+            Population("d", (2,), "lif_subtract", {"du": 4095, "dv": 7, "vth": 1}), Population("e", (5,), "sigma", {}),
+        ],
+        *(join(f"w{n}", "i", n, Dense(np.ones((k, 2), np.int8))) for n, k in zip("abcde", (3, 3, 2, 2, 5), strict=True)),
+    )  # fmt: skip
+    fired = {name: {"s": np.zeros(p.size, np.int64)} for name, p in net.populations.items()}
+    found = metrics(Program.of(net), RunActivity(7, 2, fired, {}, {}))
+    each = 3 * 4 + (4 + 8 + 8) + 2 * 6 + 2 * 4
+    assert found["NeuronOperations"] == {"Effective Neuron Ops": 7 * each, "Neuron Dense Ops": 7 * each}
+    assert found["neuron_operations_leave_out"] == 5
+
+
 def test_proxies() -> None:
     found = {"SynapticOperations": {"Effective_MACs": 10, "Effective_ACs": 5, "Dense": 100}, "MembraneUpdates": 7}
     values = [proxy.value for proxy in proxies(found, "sample")]
