@@ -31,7 +31,7 @@ key                                              charged for
 `microcode_factor`                               multiplies neuron energy and time where the model is microcode
 `spike_out_j`, `message_j`                       one spike of a neuron; its message to each core
 `hop_ew_j`, `hop_ns_j`                           one 32-bit message over one router, east-west or north-south
-`core_step_j`                                    one active core in one step
+`core_step_j`, `chip_step_j`                     one active core in one step; one chip in one step, its barrier
 `interchip_bit_j`, `host_link_bit_j`             one bit between chips, one bit between host and board
 `t_synop_fc_s`, `t_synop_conv_s`                 one synaptic operation on its core
 `t_neuron_s`, `t_neuron_idle_s`, `t_spike_out_s` one neuron update (changed, unchanged), one message leaving

@@ -49,6 +49,7 @@ COSTS = {
     "hop_ew_j": Quantity(3.0e-12, 3.0e-12, 3.4e-12, "J", P, f"{_SANAFE}; {_TABLE}: 3.0 pJ"),
     "hop_ns_j": Quantity(4.0e-12, 4.2e-12, 4.7e-12, "J", P, f"{_SANAFE}; low: {_TABLE}"),
     "core_step_j": Quantity(0.0, 0.0, 0.0, "J", P, f"{_SANAFE}: no such term, its neuron access holds it"),
+    "chip_step_j": Quantity(0.0, 0.0, 0.0, "J", P, f"{_SANAFE}: no such term"),
     "interchip_bit_j": Quantity(1e-12, 5e-12, 10e-12, "J", G, "analogy with SerDes links (PCIe class 5.5 pJ/bit)"),
     "host_link_bit_j": Quantity(10e-12, 20e-12, 40e-12, "J", G, "assumed, band of a factor 2 each way"),
     # times

@@ -7,7 +7,9 @@ The derivations named D1 to D6 in the sources:
   and token, and over 12.85 M weights a block 3.9 pJ a weight (5.9 pJ if a third of the ternary weights is zero).
 - D3, D4: Hala Point: 15 TOPS/W at 1 % effective operations gives 13.3 pJ all-in, 2600 W / 380e12 synapses/s 6.8 pJ.
 - D5: PilotNet (lava-dl notebook): 68.3 uJ a step less neurons and spikes over 1.14 M convolution synops gives 44 pJ.
-- D6: winner-take-all nets 4.7 nJ and Q-learning 4.3 nJ for each active core and step.
+- D6: winner-take-all nets 4.7 nJ for each active core and step more; with D7 Q-learning 3.7 nJ, (147 nJ - 20 nJ) / 34 cores.
+- D7: two neurons on two cores (N1 in docs/energy.md) 32 to 39 nJ a step, less two cores and two updates: 19 to 30 nJ of the
+  chip itself, with barrier and clocking; 20 nJ, for the runs of rare spikes have least of anything else in them.
 """
 
 from __future__ import annotations
@@ -59,7 +61,8 @@ COSTS = {
     "message_j": Quantity(62e-12, 111e-12, 154e-12, "J", M, f"111 pJ, {_SANAFE}"),
     "hop_ew_j": Quantity(3e-12, 3e-12, 3e-12, "J", P, f"{_DAVIES}; no band known for Loihi 2"),
     "hop_ns_j": Quantity(4e-12, 4e-12, 4e-12, "J", P, f"{_DAVIES}; no band known for Loihi 2"),
-    "core_step_j": Quantity(3e-9, 4.5e-9, 20e-9, "J", D, "D6: two laboratories, two programs, Oheo Gulch"),
+    "core_step_j": Quantity(3e-9, 3.7e-9, 20e-9, "J", D, "D6: two laboratories, two programs, Oheo Gulch"),
+    "chip_step_j": Quantity(5e-9, 20e-9, 36e-9, "J", D, "D7: Balafrej et al. 2025, Oheo Gulch"),
     "interchip_bit_j": Quantity(1e-12, 5e-12, 10e-12, "J", G, "analogy with SerDes links (PCIe class 5.5 pJ/bit)"),
     "host_link_bit_j": Quantity(10e-12, 20e-12, 40e-12, "J", G, "assumed, band of a factor 2 each way"),
     # times
@@ -103,7 +106,12 @@ COSTS = {
     ),
     # powers, each for one powered chip
     "p_static_w": Quantity(
-        0.23, 0.25, 0.28, "W", M, "chip rails: lava-dl PilotNet notebooks 0.23, 0.28; Nesbit 2026 0.25"
+        0.12,
+        0.25,
+        0.28,
+        "W",
+        M,
+        "chip rails: lava-dl PilotNet notebooks 0.23, 0.28; Nesbit 2026 0.25; Balafrej 2025 0.21; low: board reports",
     ),
     "p_infra_w": Quantity(
         0.44,

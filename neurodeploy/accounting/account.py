@@ -167,6 +167,12 @@ def _standing(loads: RunLoads, chip: ChipSpec, chips: int, time: timing.Timing, 
     idle = max(0.0, loads.neurons * steps - active)
     update, static, infra = cost(chip, "neuron_idle_j"), cost(chip, "p_static_w"), cost(chip, "p_infra_w")
     always, cores = time.seconds * chips, f"{chip.name} cores"
+    taking = time.awake_steps if gated else time.steps * loads.chips_used
+    if taking:
+        taking = int(taking) if taking == int(taking) else taking
+        price, counting = cost(chip, "chip_step_j"), "assumed" if loads.assumed else "counted"
+        text = "step of a chip, its barrier and clocks"
+        yield LedgerEntry(cores, "core steps", text, "rails", taking, price, of(price) * taking, counting)
     if idle:
         exact, counting = int(idle) if idle == int(idle) else idle, "assumed" if loads.assumed else "upper bound"
         yield LedgerEntry(cores, "neurons", "neuron update, idle", "rails", exact, update, of(update) * idle, counting)

@@ -26,6 +26,7 @@ from tests.refusals import refused
 # messages of one hop each way; 3 + 2 messages pass the link between the chips; 6 + 5 of 32 bits cross the border.
 BY_HAND = {
     "spike sent": (2.5, Band(0, 0, 0)),
+    "step of a chip, its barrier and clocks": (2, Band(0, 0, 0)),
     "synaptic operation": (6, Band(6, 12, 18)),
     "neuron update, microcoded": (4, Band(8, 32, 96)),  # (2, 4, 8) J x microcode (1, 2, 3)
     "active core and step": (2, Band(20, 40, 60)),
@@ -93,6 +94,21 @@ def test_powered_system_charges_every_chip() -> None:
     assert (used.chips_powered, system.chips_powered) == (1, 2)
     assert system.by_component()["static"].nominal == 2 * used.by_component()["static"].nominal
     assert used.time_split["multi-chip barrier"] == 0
+
+
+def test_every_chip_in_use_pays_for_every_step() -> None:
+    """A step of two chips; two phases, of partial sums first, on one chip; in a pipeline one step a token."""
+    price = Quantity(1, 3, 4, "J", Basis.GUESSED, "toy")
+    system = replace(toy.SYSTEM, chip=replace(toy.CHIP, costs={**toy.COSTS, "chip_step_j": price}))
+    text = "step of a chip, its barrier and clocks"
+    split = toy.mapping(
+        Shard("a", "synapses", (0, 4), (0, 2), 0, 0), Shard("a", "synapses", (0, 4), (2, 3), 0, 1),
+        Shard("a", "reducer", (0, 4), (0, 2), 0, 3),
+    )  # fmt: skip
+    for mapping, phase, count in ((toy.ROWS, "generate", 2), (split, "generate", 2), (toy.ROWS, "prefill", 2)):
+        (entry,) = (e for e in toy.ledger(mapping, system=system, phase=phase).entries if e.event == text)
+        assert (entry.count, entry.joules) == (count, Band(count, 3 * count, 4 * count))
+        assert (entry.component, entry.boundary, entry.counting) == ("core steps", "rails", "counted")
 
 
 def test_a_spike_is_paid_once_and_its_message_at_every_core() -> None:

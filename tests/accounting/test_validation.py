@@ -26,17 +26,15 @@ from targets.systems import SYSTEMS
 DOCS = Path(__file__).parents[2] / "docs" / "energy.md"
 #: (row, figure) -> signed error of the nominal figure. A change of a coefficient that moves one of them shows up here.
 KNOWN_MISSES = {
-    ("A3p", "prefill energy a token"): 0.615,
-    ("A3g", "generation energy a token"): 1.082,
+    ("A3p", "prefill energy a token"): 0.614,
+    ("A3g", "generation energy a token"): 1.083,
     ("A5", "CartPole training, time of an update"): -0.723,
-    ("A5", "neurocore energy"): -0.619,
-    ("A5", "board energy"): -0.716,
-    ("A6", "power, 200 neurons"): -0.429,
+    ("A5", "neurocore energy"): -0.624,
+    ("A5", "board energy"): -0.717,
+    ("A6", "power, 200 neurons"): -0.412,
     ("N1", "two neurons, time of a step"): 0.546,
-    ("N1", "dynamic energy a step, 25 Hz"): -0.710,
-    ("N1", "dynamic energy a step, 50 Hz"): -0.711,
-    ("N1", "dynamic energy a step, 100 Hz"): -0.767,
-    ("A8", "Hala Point MLP, dense-equivalent"): -0.744,
+    ("N1", "dynamic energy a step, 100 Hz"): -0.300,
+    ("A8", "Hala Point MLP, dense-equivalent"): -0.743,
 }
 
 
@@ -56,8 +54,6 @@ def test_each_row_is_within_its_acceptable_error_or_a_known_miss(rows: list[Row]
 def test_bands_hold_the_published_figure_except_where_said(rows: list[Row]) -> None:
     outside = {(row.row, row.what) for row in rows if not row.covered}
     assert outside == {
-        ("A5*", "neurocore energy"),
-        ("N1", "static power"),
         ("A8", "Hala Point MLP, dense-equivalent"),
     }
 
@@ -94,9 +90,8 @@ def test_a_chip_more_takes_a_block_more_and_no_pace(blocks: RunLoads) -> None:
     one, two = (account(each, system, host, "generate") for each in (blocks, twice))
     assert two.seconds.nominal == pytest.approx(2 * one.seconds.nominal)
     dynamic, more = one.split()["dynamic"].nominal, two.split()["dynamic"].nominal
-    idle, idle2 = (
-        sum(e.joules.nominal for e in each.entries if e.event == "neuron update, idle") for each in (one, two)
-    )
+    waiting = ("neuron update, idle", "step of a chip, its barrier and clocks")
+    idle, idle2 = (sum(e.joules.nominal for e in each.entries if e.event in waiting) for each in (one, two))
     assert more - idle2 == pytest.approx(2 * (dynamic - idle), rel=1e-3)  # twice the neurons are idle twice as long
     assert idle2 == pytest.approx(4 * idle, rel=0.05)
     pace, same = (account(each, system, host, "prefill").seconds for each in (blocks, twice))

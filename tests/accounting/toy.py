@@ -34,6 +34,7 @@ COSTS = {
     "hop_ew_j": q(1, 4, 5, "J"),
     "hop_ns_j": q(2, 6, 7, "J"),
     "core_step_j": q(10, 20, 30, "J"),
+    "chip_step_j": q(0, 0, 0, "J"),
     "interchip_bit_j": q(1, 2, 3, "J"),
     "host_link_bit_j": q(1, 1, 2, "J"),
     "t_synop_fc_s": q(1, 2, 3, "s"),
