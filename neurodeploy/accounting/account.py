@@ -2,7 +2,8 @@
 
 ::
 
-    E = sum over events (count * unit cost) + chips powered * (p_static_w + p_infra_w) * T + host + loss of the supply
+    E = sum over events (count * unit cost) + chips * steps * chip_step_j + chips powered * (p_static_w + p_infra_w) * T
+        + host + loss of the supply
 
 with every sum at its own boundary (`ledger.BOUNDARIES`) and `T` from `timing`. Coefficients come from the chip's table
 with their bands; what is counted and what is only bounded is said in each entry. Convolutions are priced with the chip's

@@ -206,7 +206,8 @@ class Bound:
 
 
 def proven(segment: Segment, network: Network) -> Segment:
-    """The segment with what it reads as wide as it is where it is sent: sums at exact ports are proven with that."""
+    """The segment with what it reads as wide as it is where it is sent: sums at exact ports are proven with that. What has
+    waited is an input here, whose port stands for the first of the population that sent it."""
     if not segment.reads:
         return segment
     for p in segment.network.projections:
@@ -218,7 +219,14 @@ def proven(segment: Segment, network: Network) -> Segment:
     wide = {
         name: replace(segment.network.populations[name], params={"bits": min(most, 32)}) for name, most in bits.items()
     }
-    return replace(segment, network=replace(segment.network, populations={**segment.network.populations, **wide}))
+    network = segment.network
+    projections = tuple(
+        replace(p, source_port=port) if p.source in wide and p.source_port != port else p
+        for p in network.projections
+        for port in registry.output_ports(network.populations[p.source])[:1]
+    )
+    network = replace(network, populations={**network.populations, **wide}, projections=projections)
+    return replace(segment, network=network)
 
 
 def _code(network: Network, e: Encode) -> Code:
