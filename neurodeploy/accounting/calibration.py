@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.accounting.account import account
+from neurodeploy.accounting.costs import with_values
 from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import Basis, ChipSpec, HostSpec, Quantity, SystemSpec
@@ -102,15 +103,6 @@ def spread(quantity: Quantity) -> float:
     return log(quantity.high / quantity.low) / (2 * NINE_TENTHS)
 
 
-def with_values(chip: ChipSpec, values: Mapping[str, float]) -> ChipSpec:
-    """The chip with these nominal coefficients, and no bands to them."""
-    costs = {
-        name: Quantity(value, value, value, chip.costs[name].unit, chip.costs[name].basis, chip.costs[name].source)
-        for name, value in values.items()
-    }
-    return replace(chip, costs={**chip.costs, **costs})
-
-
 def calibrate(measured: Sequence[Measurement], source: str) -> Calibrated:
     """The coefficients of the chip that all rows were measured on; `source` is said beside each that has changed.
 
@@ -129,7 +121,7 @@ def calibrate(measured: Sequence[Measurement], source: str) -> Calibrated:
         there = with_values(chip, {name: exp(value) for name, value in zip(of, x, strict=True)})
         return np.array([row.computed(there) for row in measured])
 
-    before = computed(np.zeros(0), [])
+    before = np.array([row.computed(chip) for row in measured])
     if not (before > 0).all():
         raise _wrong(
             measured[int(np.flatnonzero(before <= 0)[0])].name, "is nothing in our account", "leave the row out"

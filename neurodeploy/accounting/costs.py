@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import Basis, ChipSpec, Quantity
 
@@ -36,6 +39,15 @@ def cost(chip: ChipSpec, key: str) -> Quantity:
         )
     found = chip.costs[name]
     return _product(found, cost(chip, " * ".join(others))) if others else found
+
+
+def with_values(chip: ChipSpec, values: Mapping[str, float]) -> ChipSpec:
+    """The chip with these nominal coefficients, and no bands to them."""
+    costs = {
+        name: Quantity(value, value, value, chip.costs[name].unit, chip.costs[name].basis, chip.costs[name].source)
+        for name, value in values.items()
+    }
+    return replace(chip, costs={**chip.costs, **costs})
 
 
 def _sum(a: Quantity, b: Quantity) -> Quantity:

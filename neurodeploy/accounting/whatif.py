@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from neurodeploy.accounting.account import account
+from neurodeploy.accounting.costs import with_values
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.accounting.loads import EventCounts, MeanStep, RunLoads
 from neurodeploy.errors import UserError
 from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, SENT, SPIKES, SYNOPS
-from neurodeploy.ir.chip import Basis, HostSpec, Quantity, SystemSpec
+from neurodeploy.ir.chip import HostSpec, SystemSpec
 
 #: Where changes are ranked.
 RANKED_AT = "board"
@@ -124,10 +125,7 @@ def _powered(powered: str) -> Callable[[Case, float], Case]:
 
 def _coefficient(name: str) -> Callable[[Case, float], Case]:
     def apply(case: Case, value: float) -> Case:
-        chip = case.system.chip
-        asked = Quantity(value, value, value, chip.costs[name].unit, Basis.GUESSED, "what if")
-        chip = replace(chip, costs={**chip.costs, name: asked})
-        return case._replace(system=replace(case.system, chip=chip))
+        return case._replace(system=replace(case.system, chip=with_values(case.system.chip, {name: value})))
 
     return apply
 

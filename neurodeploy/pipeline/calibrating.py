@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from neurodeploy.accounting import coefficients
 from neurodeploy.accounting.calibration import QUANTITIES, Measurement
@@ -19,6 +19,7 @@ from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.text import read_text
 from neurodeploy.ir.chip import SystemSpec
+from neurodeploy.ir.mapping import Mapping as Mapped
 from neurodeploy.pipeline.pricing import Counts, count_stream, count_text, host_profile
 from neurodeploy.pipeline.session import Progress, read_mapping
 
@@ -29,6 +30,15 @@ COLUMNS = (
 )  # fmt: skip
 #: Relative standard deviation of a figure of which none is said: what the model cannot say, more than what is measured.
 ERROR = 0.1
+
+
+class _Run(NamedTuple):
+    """What ran once, of however many rows."""
+
+    opened: Bundle
+    mapping: Mapped
+    system: SystemSpec
+    counts: Counts
 
 
 def calibrate(
@@ -46,7 +56,7 @@ def calibrate(
     """
     path, place = Path(measurements), Path(out)
     check_place(place, "board.json")
-    rows, runs = list[Measurement](), dict[tuple[str, ...], tuple[Bundle, SystemSpec, Counts]]()
+    rows, runs = list[Measurement](), dict[tuple[str, ...], _Run]()
     table = _table(path)
     for number, row in enumerate(table, 1):
         if progress:
@@ -92,7 +102,7 @@ def _table(path: Path) -> list[dict[str, str]]:
 
 
 def _measured(
-    path: Path, number: int, row: Mapping[str, str], runs: dict[tuple[str, ...], tuple[Bundle, SystemSpec, Counts]],
+    path: Path, number: int, row: Mapping[str, str], runs: dict[tuple[str, ...], _Run],
     host: str, runner: str,
 ) -> list[Measurement]:  # fmt: skip
     where = f"{path.name}, row {number}"
@@ -105,12 +115,11 @@ def _measured(
     key = tuple(row.get(name, "") for name in ("bundle", "input", "text", "prompt_tokens", "tokens", "steps"))
     if key not in runs:
         runs[key] = _run(path.parent, where, row, runner)
-    opened, system, counts = runs[key]
+    opened, mapping, system, counts = runs[key]
     phase = row.get("phase") or list(counts.phases)[-1]
     if phase not in counts.phases:
         raise _wrong(where, f"has the phase {phase!r}", f"give one of {', '.join(counts.phases)}")
     check_border(opened.program, row.get("border", ""))
-    mapping, _ = read_mapping(opened)
     work: RunLoads = loads(opened.program, counts.phases[phase], mapping, system, row.get("border", ""))
     return [
         Measurement(
@@ -122,9 +131,9 @@ def _measured(
     ]  # fmt: skip
 
 
-def _run(folder: Path, where: str, row: Mapping[str, str], runner: str) -> tuple[Bundle, SystemSpec, Counts]:
+def _run(folder: Path, where: str, row: Mapping[str, str], runner: str) -> _Run:
     opened = open_bundle(folder / row["bundle"])
-    _, system = read_mapping(opened)
+    mapping, system = read_mapping(opened)
     whole = {name: _whole(where, row, name) for name in ("prompt_tokens", "tokens", "steps") if row.get(name)}
     needs, other = ("input", "text") if opened.program.streamed else ("text", "input")
     if row.get(other):
@@ -133,8 +142,9 @@ def _run(folder: Path, where: str, row: Mapping[str, str], runner: str) -> tuple
     if opened.program.streamed:
         if data is None:
             raise _wrong(where, "has no input", "name the input that ran")
-        return opened, system, count_stream(opened, data, runner, None, whole.get("steps"))
-    return opened, system, count_text(opened, data, runner, None, whole.get("prompt_tokens"), whole.get("tokens", 16))
+        return _Run(opened, mapping, system, count_stream(opened, data, runner, None, whole.get("steps")))
+    done = count_text(opened, data, runner, None, whole.get("prompt_tokens"), whole.get("tokens", 16))
+    return _Run(opened, mapping, system, done)
 
 
 def _number(where: str, row: Mapping[str, str], name: str, otherwise: float) -> float:

@@ -13,7 +13,7 @@ from neurodeploy.accounting.coefficients import read as read_coefficients
 from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.program import check_border, loads
 from neurodeploy.accounting.report_json import report_json
-from neurodeploy.accounting.whatif import read_changes, what_if
+from neurodeploy.accounting.whatif import AskedChange, read_changes, what_if
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
@@ -104,10 +104,10 @@ def energy(
     if coefficients is not None:
         system = replace(system, chip=read_coefficients(Path(coefficients), system.chip))
     check_border(opened.program, border or "")
-    read_changes(changes or "", system)
+    asked = read_changes(changes or "", system)
     profile = host_profile(host, measure_host)
     counts = counted(opened, data, runner, progress, **own)
-    found = price(opened.program, mapping, system, counts.phases, profile, powered, border or "", changes or "")
+    found = price(opened.program, mapping, system, counts.phases, profile, powered, border or "", asked)
     found |= {**counts.told, **counts_of(opened, counts.first), "text": counts.sample}
     if others or plan:
         found["variants"] = variants(
@@ -200,17 +200,17 @@ def counts_of_stream(input: str | Path, stream: Stream, activity: RunActivity) -
 
 def price(
     program: Program, mapping: Mapping, system: SystemSpec, phases: Table[str, ActivityCounts | RunActivity],
-    profile: HostSpec, powered: str = "used", border: str = "",
-    changes: str = "",
+    profile: HostSpec, powered: str = "used", border: str = "", asked: Sequence[AskedChange] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     """The account of counts on a mapping that was read and verified; of a sample also of its mean step. With what would be
-    if `changes` were, and others that help."""
-    asked = read_changes(changes, system)
+    with the changes that are `asked`, and others that help; None: nobody wants to know."""
     worked = {phase: loads(program, counts, mapping, system, border) for phase, counts in phases.items()}
     ledgers = {phase: account(each, system, profile, phase, powered=powered) for phase, each in worked.items()}
     last = list(phases)[-1]
     measured = metrics(program, phases[last], exact=program.streamed)
     found = report_json(ledgers, worked[last], system.chip, measured)
+    if asked is None:
+        return found
     for phase, each in worked.items():
         told: Any = found[phase]
         told["what_if"] = what_if(each, system, profile, ledgers[phase], asked, powered=powered)

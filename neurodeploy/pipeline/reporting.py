@@ -177,7 +177,7 @@ def _mapped(
     (mapping, system), program = placed, opened.program
     moved = traffic(mapping, seen_by_chip(program, mapping.assignments), system).to_json()
     size = {kind: entry["bytes"] for kind, entry in moved.items()}
-    priced = pricing.price(program, mapping, system, counts.phases, profile)
+    priced = pricing.price(program, mapping, system, counts.phases, profile, asked=())
     return {
         "map": map_section(program, mapping, system, counts.rates),
         "explain": explain(mapping),

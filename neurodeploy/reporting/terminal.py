@@ -97,9 +97,8 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
         shares = derive.basis_shares(phase["entries"])
         if shares:
             say(console, f"at the wall {derive.basis_sentence(shares)}", "dim")
-        changes = what_if.changes(phase)
-        if changes is not None:
-            show_table(console, what_if.change_heads(changes.at, unit), changes.rows)
+        if changes := what_if.changes(phase, unit):
+            show_table(console, *changes)
         for key, texts_of in notes.items():
             texts_of.update(phase[key])  # type: ignore[literal-required]
     count = [len(lines) for lines in notes.values()]

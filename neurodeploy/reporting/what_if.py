@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from neurodeploy.reporting import units
@@ -13,16 +12,9 @@ from neurodeploy.reporting.units import Data
 HELPS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What was asked for, together and alone, and the changes that would help most. at : the boundary of joules."""
-
-    at: str
-    rows: Sequence[Sequence[str]]
-
-
-def changes(phase: Data) -> Changes | None:
-    """Of an account that says it; None where nothing would change it."""
+def changes(phase: Data, unit: str) -> tuple[list[str], list[list[str]]] | None:
+    """Heads and rows of a table: what was asked for, together and alone, and the changes that would help most. None of an
+    account that does not say it, or where nothing would change it."""
     found: Mapping[str, Any] = phase.get("what_if") or {}
     each: Sequence[Data] = found.get("each", ())
     alone = [row for row in each if row["asked"]]
@@ -33,15 +25,12 @@ def changes(phase: Data) -> Changes | None:
     if not picked:
         return None
     at = str(found["ranked_at"])
-    return Changes(at, [
+    heads = ["What if", "That is", f"J per {unit}, {at}>", "Saved>", f"s per {unit}>", "Saved>"]
+    return heads, [
         [
             row["change"] + (" (asked)" if row["asked"] else ""), row["text"],
             units.si(row["joules_per_token"][at]["nominal"], "J"), units.percent(row["saved"]["joules"], 2),
             units.si(row["seconds_per_token"]["nominal"], "s"), units.percent(row["saved"]["seconds"], 2),
         ]
         for row in picked
-    ])  # fmt: skip
-
-
-def change_heads(at: str, unit: str) -> list[str]:
-    return ["What if", "That is", f"J per {unit}, {at}>", "Saved>", f"s per {unit}>", "Saved>"]
+    ]  # fmt: skip

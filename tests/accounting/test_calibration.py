@@ -15,8 +15,8 @@ from neurodeploy.accounting.calibration import (
     Measurement,
     calibrate,
     spread,
-    with_values,
 )
+from neurodeploy.accounting.costs import with_values
 from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.accounting.program import loads
 from neurodeploy.errors import UserError

@@ -8,7 +8,7 @@ from neurodeploy.reporting.derive import PHASE_TEXT, components, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, folded, number, table
 from neurodeploy.reporting.units import Band, Data
-from neurodeploy.reporting.what_if import change_heads, changes
+from neurodeploy.reporting.what_if import changes
 
 #: The boundary that an entry names -> where it counts.
 _FROM = {"rails": "at every boundary", "chip": "from the chip boundary on", "board": "from the board on"}
@@ -82,12 +82,13 @@ def _by_layer(phase: Data, unit: str) -> Html | None:
 
 
 def _changes(phase: Data, unit: str) -> Html | None:
-    found = changes(phase)
+    found = changes(phase, unit)
     if found is None:
         return None
+    heads, rows = found
     hint = "Each is the account made again with the change; what it would cost elsewhere is not part of it."
-    rows = [[cell(text) for text in row] for row in found.rows]
-    return el("div", el("h3", "What if"), table(change_heads(found.at, unit), rows), el("p", hint, class_="hint"))
+    cells = [[cell(text) for text in row] for row in rows]
+    return el("div", el("h3", "What if"), table(heads, cells), el("p", hint, class_="hint"))
 
 
 def _ledger(phase: Data, unit: str) -> Html:
