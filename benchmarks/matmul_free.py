@@ -86,8 +86,10 @@ def matmul_free(system: SystemSpec, chips: int = CHIPS) -> RunLoads:
         return replace(step, cores=step.cores + np.array([chip, 0]), ways=ways)
 
     hops = [Busiest(chip, WIDTH, (max(0, chip - 1), chip), WIDTH if chip else 0.0) for chip in range(chips)]
+    entered, *others = one.steps  # on every chip alike, but that nothing crosses to the first one
     steps = [
-        at(step, chip, step.ways if number else hops[chip]) for chip in range(chips) for number, step in enumerate(one.steps)
+        at(entered, 0, hops[0]), *([replace(at(entered, 1, hops[1]), times=chips - 1.0)] if chips > 1 else []),
+        *(replace(step, times=float(chips)) for step in others),
     ]  # fmt: skip
     whole = [at(one.whole, chip, hops[chip]) for chip in range(chips) if one.whole]
     sent = EventCounts.of(

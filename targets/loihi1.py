@@ -75,6 +75,13 @@ COSTS = {
     # powers, each for one powered chip
     "p_static_w": Quantity(0.104, 0.104, 0.104, "W", M, f"{_FRADY}: 3.34 W / 32 chips"),
     "p_infra_w": Quantity(0.065, 0.065, 0.55, "W", M, f"{_FRADY}: x86 cores 65 mW; high: 500 W / 768 chips less rails"),
+    # what a run misses by though its coefficients be known
+    "energy_error_ratio": Quantity(
+        0.79, 1, 1.27, "1", D, "mean errors of SANA-FE against a Nahuku board, 11.7 % and 24.3 %, as normal ones"
+    ),
+    "time_error_ratio": Quantity(
+        0.61, 1, 1.65, "1", D, "mean errors of SANA-FE against a Nahuku board, 11.7 % and 24.3 %, as normal ones"
+    ),
     "p_max_w": Quantity(0.65, 0.65, 0.65, "W", D, "Pohoiki Springs, under 500 W / 768 chips"),
 }
 

@@ -5,7 +5,9 @@
     E = sum over events (count * unit cost) + chips * steps * chip_step_j + chips powered * (p_static_w + p_infra_w) * T
         + host + loss of the supply
 
-with every sum at its own boundary (`ledger.BOUNDARIES`) and `T` from `timing`. Coefficients come from the chip's table
+with every sum at its own boundary (`ledger.BOUNDARIES`) and `T` from `timing`. What a run of a chip misses by though its
+coefficients be known is a factor around 1 of its joules, and one of its seconds (`energy_error_ratio`,
+`time_error_ratio`; from errors of published rows, docs/validation.md). Coefficients come from the chip's table
 with their bands; what is counted and what is only bounded is said in each entry. Convolutions are priced with the chip's
 convolution coefficients, all other synapses with those of fully connected ones.
 """
@@ -13,11 +15,11 @@ convolution coefficients, all other synapses with those of fully connected ones.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from neurodeploy.accounting import timing
-from neurodeploy.accounting.band import Band, of, total
-from neurodeploy.accounting.costs import MICROCODED_J, SENT_J, SUPPLY_LOSS, cost
+from neurodeploy.accounting.band import between, total
+from neurodeploy.accounting.costs import MICROCODED_J, SENT_J, cost, host_priced, priced
 from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry, per_unit
 from neurodeploy.accounting.loads import EventCounts, RunLoads, check_option
 from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
@@ -45,6 +47,8 @@ class Event:
     bits: bool = False
 
 
+#: What bits between chips err with: whether every chip has a host port of its own.
+ROUTES = "routes between chips"
 CORES, MESH, LINKS = "{chip} cores", "{chip} mesh", "chip-to-chip links"
 #: Every event that is priced.
 EVENTS = (
@@ -97,12 +101,15 @@ def account(
         time = timing.pipelined(loads, system, host, loads.units / prompts)
     else:
         time = timing.in_turn(loads, system, host)
-    if time.seconds.low <= 0:
+    if time.seconds.nominal <= 0:
         raise UserError(
             "ND3102", "energy", "nothing was computed in this run", "run at least one token through the model"
         )
-    entries = [*_events(loads, system.chip), *_standing(loads, system.chip, chips, time, powered), *_host(host, time)]
-    entries.append(_supply(entries))
+    chip, off = system.chip, priced(system.chip, "energy_error_ratio")
+    known = [*_events(loads, chip), *_standing(loads, chip, chips, time, powered)]
+    entries = [*(replace(entry, joules=entry.joules * off) for entry in known), *_host(host, time)]
+    entries.append(_supply(entries, host))
+    late = priced(chip, "time_error_ratio")
     facts = {
         **loads.facts,
         phase: True,
@@ -120,8 +127,8 @@ def account(
         host=host.name,
         tokens=loads.units,
         entries=tuple(entries),
-        seconds=time.seconds,
-        first_token_seconds=time.first_token,
+        seconds=time.seconds * late,
+        first_token_seconds=time.first_token and time.first_token * late,
         bound_by=time.bound_by,
         time_split=time.parts,
         chips_powered=chips,
@@ -138,10 +145,10 @@ def _events(loads: RunLoads, chip: ChipSpec) -> Iterator[LedgerEntry]:
     layers: dict[int | None, list[EventCounts]] = {}
     for part in loads.parts:
         layers.setdefault(part.layer, []).append(part.counts)
-    prices = [cost(chip, event.price) for event in EVENTS]
+    prices = [(cost(chip, event.price), priced(chip, event.price)) for event in EVENTS]
     for layer, parts in layers.items():
         counts = EventCounts.total(parts)
-        for event, price in zip(EVENTS, prices, strict=True):
+        for event, (price, drawn) in zip(EVENTS, prices, strict=True):
             scale = 8 * chip.formats["message_bytes"] if event.bits else 1
             count, least = (scale * getattr(counts, field) for field in (event.count, event.least or event.count))
             if count:
@@ -152,7 +159,7 @@ def _events(loads: RunLoads, chip: ChipSpec) -> Iterator[LedgerEntry]:
                     event.boundary,
                     per_unit(count, loads.units),
                     price,
-                    of(price) * Band(least, count, count) * (1.0 / loads.units),
+                    drawn * between(least, count, ROUTES) * (1.0 / loads.units),
                     "assumed" if loads.assumed else event.counting,
                     layer,
                 )
@@ -166,42 +173,44 @@ def _standing(loads: RunLoads, chip: ChipSpec, chips: int, time: timing.Timing, 
     if gated:  # neurons lie evenly over chips
         steps = time.awake_steps / max(1, loads.chips_used)
     idle = max(0.0, loads.neurons * steps - active)
-    update, static, infra = cost(chip, "neuron_idle_j"), cost(chip, "p_static_w"), cost(chip, "p_infra_w")
     always, cores = time.seconds * chips, f"{chip.name} cores"
     taking = time.awake_steps if gated else time.steps * loads.chips_used
     if taking:
         taking = int(taking) if taking == int(taking) else taking
-        price, counting = cost(chip, "chip_step_j"), "assumed" if loads.assumed else "counted"
+        joules, counting = priced(chip, "chip_step_j") * taking, "assumed" if loads.assumed else "counted"
         text = "step of a chip, its barrier and clocks"
-        yield LedgerEntry(cores, "core steps", text, "rails", taking, price, of(price) * taking, counting)
+        yield LedgerEntry(cores, "core steps", text, "rails", taking, cost(chip, "chip_step_j"), joules, counting)
     if idle:
         exact, counting = int(idle) if idle == int(idle) else idle, "assumed" if loads.assumed else "upper bound"
-        yield LedgerEntry(cores, "neurons", "neuron update, idle", "rails", exact, update, of(update) * idle, counting)
+        price, joules = cost(chip, "neuron_idle_j"), priced(chip, "neuron_idle_j") * idle
+        yield LedgerEntry(cores, "neurons", "neuron update, idle", "rails", exact, price, joules, counting)
     rows = (
-        (cores, "static", "", "rails", static, gated),
-        ("board", "infrastructure", "x86, FPGA and I/O for ", "board", infra, powered == "gated-board"),
+        (cores, "static", "", "rails", "p_static_w", gated),
+        ("board", "infrastructure", "x86, FPGA and I/O for ", "board", "p_infra_w", powered == "gated-board"),
     )
-    for device, component, what, boundary, watts, asleep in rows if chips else ():
+    for device, component, what, boundary, key, asleep in rows if chips else ():
         spent = time.awake if asleep else always
         text = f"chip-seconds of {what}{'chips with work' if asleep else f'{chips} powered chips'}"
-        yield LedgerEntry(device, component, text, boundary, spent.nominal, watts, of(watts) * spent, "modelled")
+        watts, joules = cost(chip, key), priced(chip, key) * spent
+        yield LedgerEntry(device, component, text, boundary, spent.nominal, watts, joules, "modelled")
 
 
 def _host(host: HostSpec, time: timing.Timing) -> Iterator[LedgerEntry]:
     """The host's idle power over the whole unit and its active power above that over its own work; islands by layer."""
     spans = [
-        ("host compute", "seconds at idle power", host.idle_power, time.seconds, None),
-        ("host compute", "seconds of work, power above idle", host.active_power, time.host_busy, None),
+        ("host compute", "seconds at idle power", "idle_power", time.seconds, None),
+        ("host compute", "seconds of work, power above idle", "active_power", time.host_busy, None),
         *(
-            ("host islands", "seconds of islands' integer sums, power above idle", host.active_power, span, layer)
+            ("host islands", "seconds of islands' integer sums, power above idle", "active_power", span, layer)
             for layer, span in time.host_islands.items()
         ),
     ]
-    for part, text, watts, span, layer in spans:
-        yield LedgerEntry(host.name, part, text, "wall", span.nominal, watts, of(watts) * span, "modelled", layer)
+    for part, text, key, span, layer in spans:
+        watts, joules = getattr(host, key), host_priced(host, key) * span
+        yield LedgerEntry(host.name, part, text, "wall", span.nominal, watts, joules, "modelled", layer)
 
 
-def _supply(entries: list[LedgerEntry]) -> LedgerEntry:
+def _supply(entries: list[LedgerEntry], host: HostSpec) -> LedgerEntry:
     """The loss of the power supply on everything behind it."""
     delivered = total(entry.joules for entry in entries)
     return LedgerEntry(
@@ -210,7 +219,7 @@ def _supply(entries: list[LedgerEntry]) -> LedgerEntry:
         "joules delivered, of which a fraction is lost",
         "wall",
         delivered.nominal,
-        SUPPLY_LOSS,
-        of(SUPPLY_LOSS) * delivered,
+        host.supply_loss,
+        host_priced(host, "supply_loss") * delivered,
         "assumed",
     )

@@ -1,12 +1,16 @@
-"""Unit costs by name out of a chip's table."""
+"""Unit costs by name out of a chip's table, as it has them (`cost`) and as draws (`priced`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
+import numpy as np
+
+from neurodeploy.accounting.band import Band, Floats, Sampled, of
 from neurodeploy.errors import UserError
-from neurodeploy.ir.chip import Basis, ChipSpec, Quantity
+from neurodeploy.ir.chip import Basis, ChipSpec, HostSpec, Quantity
 
 #: Weakest last: a number made of two has the weaker basis.
 _STRENGTH = (Basis.MEASURED, Basis.PUBLISHED, Basis.DERIVED, Basis.GUESSED)
@@ -15,11 +19,6 @@ _STRENGTH = (Basis.MEASURED, Basis.PUBLISHED, Basis.DERIVED, Basis.GUESSED)
 SENT_J = "spike_out_j + message_j"
 #: One update of a microcoded neuron: energy (J), and time (s) on its core.
 MICROCODED_J, MICROCODED_S = "neuron_update_j * microcode_factor", "t_neuron_s * microcode_factor"
-
-#: Loss of the power supply as a fraction of the energy it delivers. No published run states its own.
-SUPPLY_LOSS = Quantity(
-    0.05, 0.10, 0.20, "1", Basis.GUESSED, "assumed: board converters and a wall supply of 83 to 95 % efficiency"
-)
 
 
 def cost(chip: ChipSpec, key: str) -> Quantity:
@@ -41,13 +40,40 @@ def cost(chip: ChipSpec, key: str) -> Quantity:
     return _product(found, cost(chip, " * ".join(others))) if others else found
 
 
-def with_values(chip: ChipSpec, values: Mapping[str, float]) -> ChipSpec:
-    """The chip with these nominal coefficients, and no bands to them."""
-    costs = {
-        name: Quantity(value, value, value, chip.costs[name].unit, chip.costs[name].basis, chip.costs[name].source)
-        for name, value in values.items()
-    }
-    return replace(chip, costs={**chip.costs, **costs})
+def priced(chip: ChipSpec, key: str) -> Band:
+    """`cost`, drawn: a product or a sum draw by draw of what it is made of."""
+    if " + " in key:
+        first, rest = key.split(" + ", 1)
+        return priced(chip, first) + priced(chip, rest)
+    if " * " in key:
+        first, rest = key.split(" * ", 1)
+        return priced(chip, first) * priced(chip, rest)
+    return of(cost(chip, key), chip.errs.get(key, key))
+
+
+def host_priced(host: HostSpec, key: str) -> Band:
+    """A quantity of a host, drawn: it errs by itself."""
+    quantity: Quantity = getattr(host, key)
+    return of(quantity, f"{host.name} {key}")
+
+
+def with_values(chip: ChipSpec, values: Mapping[str, float | Floats]) -> ChipSpec:
+    """The chip with these nominal coefficients, and no bands to them; of an array, with its values in place of draws."""
+    return replace(chip, costs={**chip.costs, **{name: _at(chip.costs[name], value) for name, value in values.items()}})
+
+
+def plain(host: HostSpec) -> HostSpec:
+    """The host without bands."""
+    found: dict[str, Any] = {entry.name: getattr(host, entry.name) for entry in fields(host)}
+    still: dict[str, Any] = {name: _at(q, q.nominal) if isinstance(q, Quantity) else q for name, q in found.items()}
+    return HostSpec(**still)
+
+
+def _at(quantity: Quantity, value: float | Floats) -> Quantity:
+    if isinstance(value, np.ndarray):
+        ends = float(value.min()), float(value[0]), float(value.max())
+        return Sampled(*ends, quantity.unit, quantity.basis, quantity.source, value)
+    return Quantity(value, value, value, quantity.unit, quantity.basis, quantity.source)
 
 
 def _sum(a: Quantity, b: Quantity) -> Quantity:

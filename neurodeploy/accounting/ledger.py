@@ -5,14 +5,13 @@ chip-to-chip links), *board* (plus x86, FPGA and I/O of the board, and the host 
 and the loss of the power supply). The same run differs by a factor of up to 100 between them, so no figure leaves here
 without its boundary.
 
-Bands are combined linearly: the low end of a sum is the sum of the low ends, and the low end of a product is the
-product of the low ends. That is exact for coefficients that err together (fully correlated) and wider than the truth
-otherwise.
+Bands are draws of the coefficients (`band`): entries sum to the totals draw by draw, so nominal values do, and their low and
+high ends do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from neurodeploy.accounting.band import ZERO, Band, total
@@ -52,7 +51,7 @@ class LedgerEntry:
     `count` is a number of `event` per token: an int where the total over the run divides exactly, otherwise a float.
     For powers it is the nominal time in seconds, for a loss the joules it is taken of. `counting` says how it was
     obtained: "counted" (exact integers of the run), "upper bound", "modelled" (routes and times) or "assumed". `basis`
-    is that of the unit cost. `joules` is (low, nominal, high); where the count has a band too, that band is in it.
+    is that of the unit cost. Where the count has a band too, that of `joules` has it in it.
     """
 
     device: str
@@ -117,12 +116,17 @@ class EnergyLedger:
     not_modelled: tuple[str, ...]
     layers: tuple[str, ...]
 
-    def joules(self, boundary: str) -> Band:
-        """Energy per token (J) inside `boundary`: the sum of the entries of it and of all boundaries within it."""
+    def joules(self, boundary: str, components: Sequence[str] = ()) -> Band:
+        """Energy per token (J) inside `boundary`: the sum of the entries of it and of all boundaries within it; of
+        `components` alone, where some are given."""
         if boundary not in BOUNDARIES:
             raise UserError("ND3101", boundary, "is not an energy boundary", f"use one of {', '.join(BOUNDARIES)}")
         inside = BOUNDARIES[: BOUNDARIES.index(boundary) + 1]
-        return total(entry.joules for entry in self.entries if entry.boundary in inside)
+        return total(
+            entry.joules
+            for entry in self.entries
+            if entry.boundary in inside and (not components or entry.component in components)
+        )
 
     def edp(self, boundary: str) -> Band:
         """Energy-delay product of one token (J s) at `boundary`."""

@@ -5,6 +5,7 @@ One time step takes (max-affine bound; Timcheck et al., arXiv 2601.10035, Yik et
     T = max( max over cores (synops t_synop + updates t_neuron + messages t_spike_out + writes t_synop_learning),
              max over cores (resident neurons t_neuron_idle),
              max over links (bytes / bandwidth) )  +  t_step_floor  +  t_barrier_multichip if several chips are used
+        +  t_learning_step in a step in which memories are written, by the learning engine
 
 Operations of convolutions and microcoded neurons have times of their own. `in_turn` is fall-through: nothing overlaps::
 
@@ -35,18 +36,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurodeploy.accounting.band import ZERO, Band, exactly, largest, of, total
-from neurodeploy.accounting.costs import MICROCODED_S, cost
+from neurodeploy.accounting.band import ZERO, Band, exactly, largest, total
+from neurodeploy.accounting.costs import MICROCODED_S, host_priced, priced
 from neurodeploy.accounting.loads import Floats, MeanStep, Roofline, RunLoads
-from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES
+from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES, WRITES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
 #: The parts of a time, in the order of the report; those of the host where it is asked.
-PARTS = ("cores", "links", "step floor", "multi-chip barrier", "host link latency", "host link bytes")
+PARTS = (
+    "cores", "links", "step floor", "multi-chip barrier", "learning phase", "host link latency", "host link bytes",
+)  # fmt: skip
 #: Times of one of each of the first columns of a table of loads, in their order.
 CORE_TIMES = (
     "t_synop_fc_s", "t_synop_conv_s", "t_synop_fc_s", "t_neuron_s", MICROCODED_S, "t_spike_out_s", "t_synop_learning_s",
 )  # fmt: skip
+#: Kinds of cores whose times are drawn at once.
+AT_ONCE = 4096
 COMPUTE, ISLANDS = "host compute", "host islands"
 
 
@@ -80,14 +85,27 @@ class StepTime:
 
 
 def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
-    """Seconds of each core (n, 3): low, nominal, high. `loads` (n, 7 or more): what `flow.loads` numbers."""
-    unit = np.array([(q.low, q.nominal, q.high) for q in (cost(chip, key) for key in CORE_TIMES)])
-    return np.asarray(loads[:, : len(unit)] @ unit, dtype=np.float64)
+    """Seconds of each core (n,) at nominal coefficients. `loads` (n, 7 or more): what `flow.loads` numbers."""
+    return np.asarray(loads[:, : len(CORE_TIMES)] @ _times(chip)[:, 0], dtype=np.float64)
+
+
+def busiest_core(chip: ChipSpec, loads: Floats) -> Band:
+    """Seconds of the core that takes longest, at each draw another one perhaps."""
+    times, kinds = _times(chip), np.unique(loads[:, : len(CORE_TIMES)], axis=0)
+    found = np.zeros(times.shape[1])
+    for begin in range(0, len(kinds), AT_ONCE):
+        np.maximum(found, (kinds[begin : begin + AT_ONCE] @ times).max(axis=0), out=found)
+    return Band(found)
+
+
+def _times(chip: ChipSpec) -> Floats:
+    """(7, 1 + DRAWS), or (7, 1): seconds of one of each of the columns."""
+    return np.stack(np.broadcast_arrays(*(priced(chip, key).values for key in CORE_TIMES)))
 
 
 def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ...]:
     """The ten cores that take longest, with what they do in the step."""
-    seconds = core_seconds(chip, step.loads)[:, 1]
+    seconds = core_seconds(chip, step.loads)
     names = (
         "synops",
         "conv_synops",
@@ -114,7 +132,7 @@ def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ..
 def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
     """What takes longest in a step: its busiest core, the idle neurons of the fullest one, a chip's port, or a link."""
     times = core_seconds(chip, step.loads)
-    at = int(times[:, 1].argmax())
+    at = int(times.argmax())
     load, ways = step.loads[at], step.ways
     convolved = f"{load[CONV_SYNOPS]:,.0f} of convolutions, " if load[CONV_SYNOPS] else ""
     core = (
@@ -125,9 +143,9 @@ def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
     port = f"{step.name}: {ways.port_messages:,.0f} messages a step at the port of chip {ways.port}"
     link = f"{step.name}: {ways.link_messages:,.0f} messages a step from chip {ways.link[0]} to chip {ways.link[1]}"
     candidates = [
-        StepTime(Band(*(float(x) for x in times.max(axis=0))), "cores", core),
+        StepTime(busiest_core(chip, step.loads), "cores", core),
         StepTime(
-            of(cost(chip, "t_neuron_idle_s")) * fullest, "cores", f"the {fullest} resident neurons of the fullest core"
+            priced(chip, "t_neuron_idle_s") * fullest, "cores", f"the {fullest} resident neurons of the fullest core"
         ),
         StepTime(_over(ways.port_messages, chip, "bw_link_b_per_s"), "links", port),
         StepTime(_over(ways.link_messages, chip, "bw_interchip_b_per_s"), "links", link),
@@ -137,12 +155,13 @@ def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
 
 
 def _over(messages: float, chip: ChipSpec, bandwidth: str) -> Band:
-    return exactly(messages * chip.formats["message_bytes"]).over(of(cost(chip, bandwidth)))
+    return exactly(messages * chip.formats["message_bytes"]).over(priced(chip, bandwidth))
 
 
 def host_seconds(host: HostSpec, flops: float, bytes_moved: float) -> Band:
     """Roofline: ``max(flops / peak_flops, bytes / bandwidth)`` in seconds."""
-    return largest((exactly(flops).over(of(host.peak_flops)), exactly(bytes_moved).over(of(host.bandwidth))))
+    peak, bandwidth = host_priced(host, "peak_flops"), host_priced(host, "bandwidth")
+    return largest((exactly(flops).over(peak), exactly(bytes_moved).over(bandwidth)))
 
 
 def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | None, Band]]:
@@ -157,10 +176,11 @@ def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | N
     return own, islands
 
 
-def _overhead(chip: ChipSpec, chips_used: int) -> dict[str, Band]:
-    """What every step adds whatever its work."""
-    barrier = of(cost(chip, "t_barrier_multichip_s")) if chips_used > 1 else ZERO
-    return {"step floor": of(cost(chip, "t_step_floor_s")), "multi-chip barrier": barrier}
+def _overhead(chip: ChipSpec, chips_used: int, step: MeanStep) -> dict[str, Band]:
+    """What a step adds to its work."""
+    barrier = priced(chip, "t_barrier_multichip_s") if chips_used > 1 else ZERO
+    learning = priced(chip, "t_learning_step_s") if step.loads[:, WRITES].any() else ZERO
+    return {"step floor": priced(chip, "t_step_floor_s"), "multi-chip barrier": barrier, "learning phase": learning}
 
 
 def _border(loads: RunLoads, chip: ChipSpec) -> Band:
@@ -170,11 +190,12 @@ def _border(loads: RunLoads, chip: ChipSpec) -> Band:
 
 def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     """Fall-through: the sum over steps in order, the border and the host's own work (module docstring)."""
-    chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
+    chip = system.chip
     parts, longest = dict.fromkeys(PARTS, ZERO), dict[str, tuple[float, str]]()
-    awake, awake_steps, floors = ZERO, 0.0, total(overhead.values())
+    awake, awake_steps = ZERO, 0.0
     for step in loads.steps:
-        time = step_time(chip, step, loads.fullest)
+        time, overhead = step_time(chip, step, loads.fullest), _overhead(chip, loads.chips_used, step)
+        floors = total(overhead.values())
         awake += (time.seconds + floors) * (step.chips * step.times)
         awake_steps += step.chips * step.times
         parts[time.part] += time.seconds * step.times
@@ -182,7 +203,7 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
         longest[time.part] = max(longest.get(time.part, (0.0, "")), (time.seconds.nominal * step.times, text))
         for part, seconds in overhead.items():
             parts[part] += seconds * step.times
-    parts["host link latency"] = of(cost(chip, "t_host_link_s")) * loads.exchanges
+    parts["host link latency"] = priced(chip, "t_host_link_s") * loads.exchanges
     parts["host link bytes"] = _border(loads, chip)
     busy, on_host = _host(host, loads.host)
     parts |= {COMPUTE: busy} if loads.host else {}
@@ -199,10 +220,10 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
 
 def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float) -> Timing:
     """The slowest stage sets the pace of prompts of `length` tokens; `parts` holds that stage and the latency."""
-    chip, overhead = system.chip, _overhead(system.chip, loads.chips_used)
+    chip, overhead = system.chip, dict[str, Band]()
     step, floors, chips = StepTime(ZERO, "cores", ""), ZERO, 0
     if loads.whole is not None:
-        chips = loads.whole.chips
+        chips, overhead = loads.whole.chips, _overhead(chip, loads.chips_used, loads.whole)
         step, floors = step_time(chip, loads.whole, loads.fullest), total(overhead.values())
     busy, on_host = _host(host, loads.host_of_prompt)
     stages = {
@@ -210,7 +231,7 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
         COMPUTE: busy + total(on_host.values()),
         "host link bytes": _border(loads, chip),
     }
-    latency = of(cost(chip, "t_host_link_s")) * (loads.opened / length)
+    latency = priced(chip, "t_host_link_s") * (loads.opened / length)
     slowest = max(stages, key=lambda part: stages[part].nominal)
     pace = largest(stages.values())
     parts = dict.fromkeys((*PARTS, COMPUTE), 0.0) | {slowest: pace.nominal, "host link latency": latency.nominal}

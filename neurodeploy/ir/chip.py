@@ -98,7 +98,8 @@ class ChipSpec:
 
     `formats` are integers: what turns a network into budgets (bytes of a synapse row header, of a weight, of state a
     neuron, of a message), and the widths that it has. `costs` are energies (J), times (s), powers (W) and bandwidths
-    (B/s) by event name.
+    (B/s) by event name; those of `errs` err with the causes that it names, by loadings whose squares have the sum 1, each
+    other one by itself.
     """
 
     name: str
@@ -110,6 +111,7 @@ class ChipSpec:
     costs: Mapping[str, Quantity]
     supports: Supports
     source: str
+    errs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +129,16 @@ class SystemSpec:
         return self.chips * self.chip.cores
 
 
+#: Loss of the power supply as a fraction of the energy it delivers. No published run states its own.
+SUPPLY_LOSS = Quantity(
+    0.05, 0.10, 0.20, "1", Basis.GUESSED, "assumed: board converters and a wall supply of 83 to 95 % efficiency"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """A host device as a roofline: time = max(flop / peak, bytes / bandwidth), energy = idle + active power over it."""
+    """A host device as a roofline: time = max(flop / peak, bytes / bandwidth), energy = idle + active power over it.
+    `supply_loss` is that of the supply which feeds it and the board."""
 
     name: str
     peak_flops: Quantity
@@ -138,3 +147,4 @@ class HostSpec:
     active_power: Quantity
     source: str
     measured: Mapping[str, str] = field(default_factory=dict)
+    supply_loss: Quantity = SUPPLY_LOSS

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurodeploy.accounting import coefficients
-from neurodeploy.accounting.calibration import QUANTITIES, Measurement
 from neurodeploy.accounting.calibration import calibrate as calibrated
 from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.accounting.loads import RunLoads
+from neurodeploy.accounting.measurement import PARTS, QUANTITIES, TIMES, Measurement
 from neurodeploy.accounting.program import check_border, loads
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside
@@ -26,7 +26,7 @@ from neurodeploy.pipeline.session import Progress, read_mapping
 #: Columns of a file of measurements; each of `QUANTITIES` that a row has is a measurement.
 COLUMNS = (
     "bundle", "name", "input", "text", "prompt_tokens", "tokens", "steps", "phase", "border", "powered", "boundary",
-    *QUANTITIES, "error",
+    "part", *QUANTITIES, "error",
 )  # fmt: skip
 #: Relative standard deviation of a figure of which none is said: what the model cannot say, more than what is measured.
 ERROR = 0.1
@@ -50,9 +50,9 @@ def calibrate(
 
     A row names a mapped `bundle` (from the folder of the file on) and what ran: its `input` or `text`, `prompt_tokens`,
     `tokens`, `steps` as of `energy`, the `phase` ("generate", "prefill", "sample"; default: the last that it has), `border`,
-    `powered`. Measured of a token or sample are `joules`, `watts` at a `boundary` (default "board"), `seconds`, any of
-    them; `error` is their relative standard deviation (default 0.1). ND3110 says what is wrong with a row, and nothing is
-    written.
+    `powered`. Measured of a token or sample are `joules`, `watts` at a `boundary` (default "board"), all of them or a
+    `part`, "static" or "dynamic"; `seconds`; of a prompt `first_token_seconds`; any of them; `error` is their relative
+    standard deviation (default 0.1). ND3110 says what is wrong with a row, and nothing is written.
     """
     path, place = Path(measurements), Path(out)
     check_place(place, "board.json")
@@ -112,6 +112,9 @@ def _measured(
     boundary = row.get("boundary") or "board"
     if boundary not in BOUNDARIES:
         raise _wrong(where, f"has the boundary {boundary!r}", f"give one of {', '.join(BOUNDARIES)}")
+    part = row.get("part", "")
+    if part not in PARTS:
+        raise _wrong(where, f"has the part {part!r}", f"give {' or '.join(filter(None, PARTS))}, or nothing for all")
     key = tuple(row.get(name, "") for name in ("bundle", "input", "text", "prompt_tokens", "tokens", "steps"))
     if key not in runs:
         runs[key] = _run(path.parent, where, row, runner)
@@ -124,8 +127,8 @@ def _measured(
     return [
         Measurement(
             row.get("name") or f"{row['bundle']} ({where})", work, system, host_profile(host, False), phase, name,
-            "" if name == "seconds" else boundary, _number(where, row, name, 0.0), _number(where, row, "error", ERROR),
-            row.get("powered") or "used",
+            "" if name in TIMES else boundary, _number(where, row, name, 0.0), _number(where, row, "error", ERROR),
+            row.get("powered") or "used", "" if name in TIMES else part,
         )
         for name in given
     ]  # fmt: skip

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.accounting.account import account
-from neurodeploy.accounting.band import exactly, of
-from neurodeploy.accounting.costs import cost
+from neurodeploy.accounting.band import exactly
+from neurodeploy.accounting.costs import cost, priced
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.accounting.outlines import Assumed, OnHost, host_load, outline_loads
@@ -167,8 +167,8 @@ class Pricing:
             "optimised": "energy",
             "streaming": {
                 "bytes_per_token": plan.streamed,
-                "seconds_per_token": exactly(plan.streamed).over(of(link)).to_json(),
-                "joules_of_link": (of(cost(system.chip, "host_link_bit_j")) * (8 * plan.streamed)).to_json(),
+                "seconds_per_token": exactly(plan.streamed).over(priced(system.chip, "bw_host_link_b_per_s")).to_json(),
+                "joules_of_link": (priced(system.chip, "host_link_bit_j") * (8 * plan.streamed)).to_json(),
                 "basis": link.basis.value, "source": link.source,
                 "said": "the transfer of weights alone, before any computing; no faster reload of Loihi 2 is public",
             },

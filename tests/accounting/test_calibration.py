@@ -9,15 +9,15 @@ from math import exp, inf, log, nan
 import numpy as np
 import pytest
 
+from neurodeploy.accounting.band import NINE_TENTHS
 from neurodeploy.accounting.calibration import (
-    NINE_TENTHS,
     OF_RUNS,
-    Measurement,
     calibrate,
     spread,
 )
 from neurodeploy.accounting.costs import with_values
 from neurodeploy.accounting.loads import RunLoads
+from neurodeploy.accounting.measurement import Measurement
 from neurodeploy.accounting.program import loads
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import Basis, ChipSpec, SystemSpec

@@ -16,6 +16,7 @@ from neurodeploy.accounting.program import loads
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.accounting.timing import busiest_cores
 from neurodeploy.errors import UserError
+from neurodeploy.ir.chip import SUPPLY_LOSS
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
@@ -150,7 +151,7 @@ def test_chips_on_a_board() -> None:
     assert used.time_split["multi-chip barrier"] > 0
     bits = entry(used, "bit over a chip-to-chip link")
     # every input once to chip 1, the spikes of its half of the neurons back: none of it where each chip has its own port
-    assert bits.count == 32 * (10 * STEPS + 4) and bits.joules.low == 0
+    assert bits.count == 32 * (10 * STEPS + 4) and bits.joules.values[1:].min() < 0.01 * bits.joules.nominal
 
 
 def test_reducers_and_their_phase() -> None:
@@ -184,6 +185,8 @@ def test_a_cost_that_the_chip_lacks() -> None:
 
 
 def test_host_is_only_asked_for_its_powers() -> None:
-    host = SimpleNamespace(name="host", idle_power=HOST.idle_power, active_power=HOST.active_power)
+    host = SimpleNamespace(
+        name="host", idle_power=HOST.idle_power, active_power=HOST.active_power, supply_loss=SUPPLY_LOSS
+    )
     net, mapping, activity = small()
     assert sample_ledger(net, mapping, activity, ONE, host).host == "host"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from neurodeploy.accounting.band import Band
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.timing import host_seconds
 from neurodeploy.ir.chip import Basis, Quantity
@@ -13,34 +12,35 @@ from tests.accounting import toy
 from tests.islands import hollow_island
 
 
-def with_cost(key: str, low: float, nominal: float, high: float, phase: str) -> EnergyLedger:
+def with_cost(key: str, low: float, nominal: float, high: float, phase: str) -> tuple[EnergyLedger, tuple[float, ...]]:
+    """The ledger, and its seconds at each end."""
     cost = Quantity(low, nominal, high, toy.COSTS[key].unit, Basis.GUESSED, "toy")
     system = replace(toy.SYSTEM, chip=replace(toy.CHIP, costs={**toy.COSTS, key: cost}))
-    return toy.ledger(system=system, phase=phase)
+    return toy.ledger(system=system, phase=phase), toy.seconds(system=system, phase=phase)
 
 
 def test_a_slow_chip_to_chip_link_binds() -> None:
     # 3 events in 2 tokens to chip 1: 6 B a token, so 12, 24, 48 s instead of the cores' 8, 17, 36 s
-    generate = with_cost("bw_interchip_b_per_s", 0.125, 0.25, 0.5, "generate")
-    assert generate.seconds == Band(23 - 8 + 12, 48 - 17 + 24, 95 - 36 + 48)
+    generate, seconds = with_cost("bw_interchip_b_per_s", 0.125, 0.25, 0.5, "generate")
+    assert seconds == (23 - 8 + 12, 48 - 17 + 24, 95 - 36 + 48)
     assert (generate.time_split["links"], generate.time_split["cores"]) == (24, 0)
     assert "from chip 0 to chip 1" in generate.bound_by
-    prefill = with_cost("bw_interchip_b_per_s", 0.125, 0.25, 0.5, "prefill")
-    assert prefill.seconds == Band(12 + 3 + 2.5, 24 + 7 + 5, 48 + 13 + 10)
+    prefill, seconds = with_cost("bw_interchip_b_per_s", 0.125, 0.25, 0.5, "prefill")
+    assert seconds == (12 + 3 + 2.5, 24 + 7 + 5, 48 + 13 + 10)
     assert prefill.bound_by.startswith("links (pipeline: 2 messages a step from chip 0")
 
 
 def test_a_slow_chip_port_binds() -> None:
     # 3 events in and 3 messages out at chip 0 in 2 tokens: 12 B a token
-    ledger = with_cost("bw_link_b_per_s", 0.25, 0.5, 1, "generate")
-    assert ledger.seconds == Band(23 - 8 + 12, 48 - 17 + 24, 95 - 36 + 48)
+    ledger, seconds = with_cost("bw_link_b_per_s", 0.25, 0.5, 1, "generate")
+    assert seconds == (23 - 8 + 12, 48 - 17 + 24, 95 - 36 + 48)
     assert "port of chip 0" in ledger.bound_by
 
 
 def test_a_slow_host_link_binds_and_is_waited_for_once_an_exchange() -> None:
     """One island call a token: its events in and its outputs back are two crossings, one exchange."""
-    ledger = with_cost("t_host_link_s", 20, 40, 80, "generate")
-    assert ledger.seconds == Band(23 - 5 + 20, 48 - 10 + 40, 95 - 20 + 80)
+    ledger, seconds = with_cost("t_host_link_s", 20, 40, 80, "generate")
+    assert seconds == (23 - 5 + 20, 48 - 10 + 40, 95 - 20 + 80)
     assert ledger.bound_by == "host link latency (2 crossings of the border a token, two an exchange)"
 
 
@@ -48,7 +48,8 @@ def test_idle_neurons_of_the_fullest_core_bind() -> None:
     shards = (*toy.ROWS.shards, Shard("b", "synapses", (0, 90), (0, 1), 1, 3))
     islands = {**toy.ISLANDS, "b": hollow_island("b", 90, 1)}
     ledger = toy.ledger(toy.mapping(*shards), islands=islands)
-    assert ledger.seconds == Band(23 - 8 + 92, 48 - 17 + 92, 95 - 36 + 92)  # 90 of b and 2 of a
+    seconds = toy.seconds(toy.mapping(*shards), islands=islands)
+    assert seconds == (23 - 8 + 92, 48 - 17 + 92, 95 - 36 + 92)  # 90 of b and 2 of a
     assert ledger.bound_by == "cores (the 92 resident neurons of the fullest core)"
 
 
@@ -71,5 +72,6 @@ def test_a_slow_host_binds_prefill_and_its_roofline_has_two_sides() -> None:
     ledger = toy.ledger(given=counts, phase="prefill")
     assert ledger.bound_by == "host compute"
     assert ledger.seconds.nominal == 500 / 2 + 5
-    assert host_seconds(toy.HOST, 8, 1) == Band(2, 4, 8)
-    assert host_seconds(toy.HOST, 1, 8) == Band(4, 8, 8)
+    hosts = [toy.at(end)[1] for end in toy.ENDS]
+    assert [host_seconds(host, 8, 1).nominal for host in hosts] == [2, 4, 8]
+    assert [host_seconds(host, 1, 8).nominal for host in hosts] == [4, 8, 8]

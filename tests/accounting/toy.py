@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as Table
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from neurodeploy.accounting.band import Band
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.ir.chip import Basis, ChipSpec, CoreBudget, HostSpec, Limit, Quantity, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
@@ -51,6 +53,9 @@ COSTS = {
     "bw_host_link_b_per_s": q(1, 2, 4, "B/s"),
     "p_static_w": q(1, 2, 3, "W"),
     "p_infra_w": q(2, 4, 8, "W"),
+    "energy_error_ratio": q(1, 1, 1, "1"),
+    "time_error_ratio": q(1, 1, 1, "1"),
+    "t_learning_step_s": q(1, 3, 4, "s"),
 }
 NONE = Limit(None, Basis.GUESSED, "toy")
 CHIP = ChipSpec(
@@ -91,13 +96,49 @@ def counts() -> ActivityCounts:
     )
 
 
+#: Ends of a band; a rate is high where a time is low.
+ENDS = ("low", "nominal", "high")
+OTHER = dict(zip(ENDS, reversed(ENDS), strict=True))
+
+
+def at(end: str, system: SystemSpec = SYSTEM) -> tuple[SystemSpec, HostSpec]:
+    """Chip and host of which every coefficient is at that end of its band, and has none."""
+
+    def still(quantity: Quantity) -> Quantity:
+        value = getattr(quantity, OTHER[end] if quantity.unit in ("B/s", "1/s") else end)
+        return q(value, value, value, quantity.unit)
+
+    costs = {name: still(cost) for name, cost in system.chip.costs.items()}
+    parts = ("peak_flops", "bandwidth", "idle_power", "active_power", "supply_loss")
+    host = replace(HOST, **{part: still(getattr(HOST, part)) for part in parts})
+    return replace(system, chip=replace(system.chip, costs=costs)), host
+
+
+def ledgers(*given: Any, system: SystemSpec = SYSTEM, **options: Any) -> dict[str, EnergyLedger]:
+    """By end, with all coefficients at it: what hands can work out."""
+    found = {}
+    for end in ENDS:
+        there, host = at(end, system)
+        found[end] = ledger(*given, system=there, host=host, **options)
+    return found
+
+
+def ends(of: Callable[[EnergyLedger], Band], ledgers: Table[str, EnergyLedger]) -> tuple[float, ...]:
+    return tuple(of(each).nominal for each in ledgers.values())
+
+
+def seconds(*given: Any, **options: Any) -> tuple[float, ...]:
+    return ends(lambda ledger: ledger.seconds, ledgers(*given, **options))
+
+
 def ledger(
     mapping: Mapping = ROWS,
     given: ActivityCounts | None = None,
     islands: Table[str, LinearLayer] = ISLANDS,
     system: SystemSpec = SYSTEM,
     phase: str = "generate",
+    host: HostSpec = HOST,
     **options: Any,
 ) -> EnergyLedger:
     """Of `counts` on `ROWS`, where nothing else is given."""
-    return token_ledger(mapping, counts() if given is None else given, islands, system, HOST, phase, **options)
+    return token_ledger(mapping, counts() if given is None else given, islands, system, host, phase, **options)
