@@ -2,7 +2,8 @@
 
     python benchmarks/validation.py            prints the page
     python benchmarks/validation.py --coefficients    prints the table of docs/energy.md
-    python benchmarks/validation.py --write    fits again: targets/fitted_loihi2.py and docs/validation.md
+    python benchmarks/validation.py --write    fits again: targets/fitted_loihi2.py, docs/validation.md and the table of
+                                               docs/energy.md
 
 The fit is that of ``neurodeploy calibrate`` (`neurodeploy.accounting.calibration`) on the rows of
 `benchmarks/published.py` that are `FIT`, from the priors of `targets/loihi2.py`.
@@ -38,7 +39,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "published rows"
 #: A loading that is left out of the table.
 SMALLEST = 0.1
-PAGE, TABLE = ROOT / "docs" / "validation.md", ROOT / "targets" / "fitted_loihi2.py"
+PAGE, ENERGY, TABLE = ROOT / "docs" / "validation.md", ROOT / "docs" / "energy.md", ROOT / "targets" / "fitted_loihi2.py"
 
 
 #: Every coefficient that the account takes from a chip's table, and what it multiplies.
@@ -270,7 +271,7 @@ TEMPLATE = (ROOT / "benchmarks" / "validation_page.md").read_text(encoding="utf-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--write", action="store_true", help="write the fitted table and the page")
+    parser.add_argument("--write", action="store_true", help="write the fitted table and the pages")
     parser.add_argument("--coefficients", action="store_true", help="print the table of docs/energy.md and stop")
     asked = parser.parse_args()
     if asked.coefficients:
@@ -286,6 +287,9 @@ def main() -> None:
     text = page(found, predicted(systems))
     if write:
         PAGE.write_text(text, encoding="utf-8")
+        now, before = coefficients(systems["alia-point"].chip), ENERGY.read_text(encoding="utf-8")
+        old = before[before.index(now.splitlines()[0]) :].split("\n\n", 1)[0]
+        ENERGY.write_text(before.replace(old, now), encoding="utf-8")
     else:
         print(text)
 
