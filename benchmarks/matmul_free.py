@@ -23,7 +23,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from neurodeploy.accounting.loads import Busiest, EventCounts, MeanStep, PartCounts, RunLoads
+from neurodeploy.accounting.loads import NOT_FED, Busiest, EventCounts, MeanStep, PartCounts, RunLoads
 from neurodeploy.accounting.program import loads
 from neurodeploy.conversion.hollow import lower_hollow
 from neurodeploy.frontends.outlines.draw import DENSE, Drawing
@@ -85,7 +85,7 @@ def matmul_free(system: SystemSpec, chips: int = CHIPS) -> RunLoads:
     def at(step: MeanStep, chip: int, ways: Busiest) -> MeanStep:
         return replace(step, cores=step.cores + np.array([chip, 0]), ways=ways)
 
-    hops = [Busiest(chip, WIDTH, (max(0, chip - 1), chip), WIDTH if chip else 0.0) for chip in range(chips)]
+    hops = [Busiest(chip, WIDTH, (max(0, chip - 1), chip), WIDTH if chip else 0.0, NOT_FED) for chip in range(chips)]
     entered, *others = one.steps  # on every chip alike, but that nothing crosses to the first one
     steps = [
         at(entered, 0, hops[0]), *([replace(at(entered, 1, hops[1]), times=chips - 1.0)] if chips > 1 else []),

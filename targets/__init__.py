@@ -35,6 +35,7 @@ key                                              charged for
 `interchip_bit_j`, `host_link_bit_j`             one bit between chips, one bit between host and board
 `t_synop_fc_s`, `t_synop_conv_s`                 one synaptic operation on its core
 `t_neuron_s`, `t_neuron_idle_s`, `t_spike_out_s` one neuron update (changed, unchanged), one message leaving
+`t_message_in_s`, `t_message_out_s`              one message taken in, one handed out, where `ChipSpec.pace` asks
 `t_hop_ew_s`, `t_hop_ns_s`                       one message over one router
 `t_step_floor_s`, `t_barrier_multichip_s`        least time of a step on one chip; what several chips add to it
 `t_host_link_s`                                  latency of one exchange with the host: events in, outputs back
@@ -42,6 +43,8 @@ key                                              charged for
 `bw_host_link_b_per_s`                           host to board
 `p_static_w`, `p_infra_w`, `p_max_w`             for each powered chip: its rails, its share of the board, its ceiling
 ===============================================  ====================================================================
+
+`ChipSpec.pace` says which of these times overlap in a step, and on how many routers the floor hangs.
 
 The remaining keys (`cores_per_chip_count`, `sram_per_core_b`, `synapse_memory_b`, ...) give the band and the source of
 the integers in `budget` and `formats`. Intel has published no energy per operation for Loihi 2: what stands under

@@ -9,7 +9,7 @@ charges to every neuron and step (51.2 pJ, 6.0 ns) is `neuron_idle_j`; with its 
 
 from __future__ import annotations
 
-from neurodeploy.ir.chip import Ability, Basis, ChipSpec, CoreBudget, Limit, Quantity, Supports, SystemSpec
+from neurodeploy.ir.chip import Ability, Basis, ChipSpec, CoreBudget, Limit, Pacing, Quantity, Supports, SystemSpec
 
 M, P, D, G = Basis.MEASURED, Basis.PUBLISHED, Basis.DERIVED, Basis.GUESSED
 
@@ -17,6 +17,7 @@ _DAVIES = "Davies 2018"
 _TABLE = "Davies 2018 Table 2 (0.75 V, pre-silicon)"
 _SANAFE = "SANA-FE loihi.yaml (Boyle et al. 2025, fitted to a Nahuku board)"
 _FRADY = "Frady 2020 (Nahuku, Pohoiki Springs)"
+_LENZ = "Lenz et al., arXiv 2309.16795 (Nahuku)"
 
 COSTS = {
     # the shape of a chip, and the integers of `formats`
@@ -59,9 +60,13 @@ COSTS = {
     "t_neuron_s": Quantity(8.4e-9, 9.7e-9, 12.1e-9, "s", P, f"6.0 + 3.7 ns, {_SANAFE}; low: {_TABLE}"),
     "t_neuron_idle_s": Quantity(5.3e-9, 6.0e-9, 7.5e-9, "s", P, f"{_SANAFE}; low: {_TABLE}"),
     "t_spike_out_s": Quantity(30e-9, 30e-9, 37.3e-9, "s", P, _SANAFE),
+    "t_message_in_s": Quantity(16e-9, 16e-9, 19.9e-9, "s", P, f"{_SANAFE}, axon-in"),
+    "t_message_out_s": Quantity(5.1e-9, 5.1e-9, 6.3e-9, "s", P, f"{_SANAFE}, axon-out"),
     "t_hop_ew_s": Quantity(4.1e-9, 4.1e-9, 5.1e-9, "s", P, f"{_SANAFE}; {_TABLE}"),
     "t_hop_ns_s": Quantity(6.5e-9, 6.5e-9, 8.1e-9, "s", P, f"{_SANAFE}; {_TABLE}"),
-    "t_step_floor_s": Quantity(0.6e-6, 1.8e-6, 1.8e-6, "s", P, f"{_SANAFE}: 0.6 us on 1 tile, 1.8 us on 29"),
+    "t_step_floor_s": Quantity(
+        0.465e-6, 1.8e-6, 2.24e-6, "s", P, f"{_SANAFE}: 29 tiles, less on fewer (`PACE`); low: {_TABLE}, 32 tiles"
+    ),
     "t_barrier_multichip_s": Quantity(
         4e-6, 14.3e-6, 16.2e-6, "s", M, f"{_FRADY}: 256, 768 chips; low: 5.8 us less floor"
     ),
@@ -73,8 +78,17 @@ COSTS = {
     ),
     "bw_host_link_b_per_s": Quantity(0.125e9, 0.125e9, 0.64e9, "B/s", G, "gigabit Ethernet, assumed; high: Loihi 2"),
     # powers, each for one powered chip
-    "p_static_w": Quantity(0.104, 0.104, 0.104, "W", M, f"{_FRADY}: 3.34 W / 32 chips"),
-    "p_infra_w": Quantity(0.065, 0.065, 0.55, "W", M, f"{_FRADY}: x86 cores 65 mW; high: 500 W / 768 chips less rails"),
+    "p_static_w": Quantity(
+        0.029, 0.104, 0.104, "W", M, f"{_FRADY}: 3.34 W / 32 chips; low: {_LENZ}, 939 mW / 32 chips"
+    ),
+    "p_infra_w": Quantity(
+        0.021,
+        0.065,
+        0.55,
+        "W",
+        M,
+        f"{_FRADY}: x86 cores 65 mW; low: {_LENZ}, 21.3 mW; high: 500 W / 768 chips less rails",
+    ),
     # what a run misses by though its coefficients be known
     "energy_error_ratio": Quantity(
         0.79, 1, 1.27, "1", D, "mean errors of SANA-FE against a Nahuku board, 11.7 % and 24.3 %, as normal ones"
@@ -131,6 +145,35 @@ SUPPORTS = Supports(
     },
 )
 
+#: A core takes messages in while its neurons of the step are updated and send (SANA-FE's core has its buffer before the
+#: soma; Boyle et al. 2025). The barrier's table is theirs: stairs, as micro networks through their process show.
+PACE = Pacing(
+    stages=(
+        {
+            "first_updates": "t_neuron_s + t_spike_out_s",
+            "first_messages": "t_message_out_s",
+            "first_ew": "t_hop_ew_s",
+            "first_ns": "t_hop_ns_s",
+            "events": "t_message_in_s",
+            "synops": "t_synop_fc_s",
+            "conv_synops": "t_synop_conv_s",
+            "partial_sums": "t_synop_fc_s + t_message_in_s",
+            "writes": "t_synop_learning_s",
+        },
+        {
+            "fixed_updates": "t_neuron_s",
+            "updates": "t_neuron_s * microcode_factor",
+            "idle": "t_neuron_idle_s",
+            "spikes": "t_spike_out_s",
+            "messages": "t_message_out_s",
+        },
+    ),
+    way_out={
+        "waits_events": "t_message_in_s", "waits_synops": "t_synop_fc_s", "waits_conv_synops": "t_synop_conv_s"
+    },
+    barrier={1: 0.6e-6, 2: 1.0e-6, 4: 1.4e-6, 29: 1.8e-6},
+)  # fmt: skip
+
 LOIHI1 = ChipSpec(
     name="loihi1",
     cores=128,
@@ -141,6 +184,7 @@ LOIHI1 = ChipSpec(
     costs=COSTS,
     supports=SUPPORTS,
     source=f"{_TABLE}; {_SANAFE}",
+    pace=PACE,
 )
 
 SYSTEMS = (

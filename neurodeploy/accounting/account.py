@@ -117,6 +117,7 @@ def account(
         "gated": powered.startswith("gated"),
         f"chip {system.chip.name}": True,
         "chip": system.chip,
+        "overlapping": bool(system.chip.pace.way_out),
         "all_chips": system.chips,
         "chips": loads.chips_used,
         "several chips": loads.chips_used > 1,

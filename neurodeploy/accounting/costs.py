@@ -17,8 +17,8 @@ _STRENGTH = (Basis.MEASURED, Basis.PUBLISHED, Basis.DERIVED, Basis.GUESSED)
 
 #: A message that a neuron sends to one core: the spike and its delivery.
 SENT_J = "spike_out_j + message_j"
-#: One update of a microcoded neuron: energy (J), and time (s) on its core.
-MICROCODED_J, MICROCODED_S = "neuron_update_j * microcode_factor", "t_neuron_s * microcode_factor"
+#: One update of a microcoded neuron.
+MICROCODED_J = "neuron_update_j * microcode_factor"
 
 
 def cost(chip: ChipSpec, key: str) -> Quantity:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
 from neurodeploy.flow.links import between_chips
-from neurodeploy.flow.loads import COLUMNS
+from neurodeploy.flow.loads import WORK
 from neurodeploy.flow.tally import Tally
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -65,16 +65,19 @@ class EventCounts:
 
 @dataclass(frozen=True, slots=True)
 class Busiest:
-    """Messages a step through the busiest chip port, and over the busiest directed link between chips."""
+    """Messages a step through the busiest chip port, and over the busiest directed link between chips. `fed`: what the host
+    sends, as `flow.ways_out.WaysOut.fed`."""
 
     port: int
     port_messages: float
     link: tuple[int, int]
     link_messages: float
+    fed: tuple[float, ...]
 
 
-#: Of a step without messages.
-SILENT = Busiest(0, 0.0, (0, 0), 0.0)
+#: No message of the host; a step without messages.
+NOT_FED = (0.0, 0.0, 0.0, 0.0)
+SILENT = Busiest(0, 0.0, (0, 0), 0.0, NOT_FED)
 
 
 def busiest(traffic: Sequence[Tally], system: SystemSpec, per: float, host: bool = True) -> Busiest:
@@ -89,16 +92,16 @@ def loaded(
     system: SystemSpec, chips: Ints, ports: Ints | Floats, source: Ints, target: Ints, messages: Ints | Floats,
     per: float,
 ) -> Busiest:  # fmt: skip
-    """From the messages through the ports of `chips`, and those between pairs of chips."""
+    """From the messages through the ports of `chips`, and those between pairs of chips; of what the host sends, nothing."""
     at = int(ports.argmax())
     _, start, end, most = between_chips(system, source, target, messages).busiest()
     link = (start[1] * system.grid[0] + start[0], end[1] * system.grid[0] + end[0])
-    return Busiest(int(chips[at]), ports[at].item() / per, link, most / per)
+    return Busiest(int(chips[at]), ports[at].item() / per, link, most / per, NOT_FED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MeanStep:
-    """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 9) what each does.
+    """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 9 or more) what each does.
 
     times : how many of it a unit takes.
     """
@@ -119,7 +122,7 @@ def together(name: str, steps: Sequence[MeanStep], ways: Busiest, tick: float = 
     """One step in which all happens at once, as in a full pipeline: a core serves each of its populations. `tick`: the ticks
     of a unit, of which it is one."""
     places, index = np.unique(np.concatenate([step.cores for step in steps]), axis=0, return_inverse=True)
-    loads = np.zeros((len(places), COLUMNS))
+    loads = np.zeros((len(places), len(WORK)))
     np.add.at(loads, index.reshape(-1), np.concatenate([step.loads * (step.times / tick) for step in steps]))
     return MeanStep(name, places, loads, ways, 1.0)
 

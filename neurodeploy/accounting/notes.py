@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 NOT_MODELLED = """
-always | The time of a hop: routes take below 0.1 us a step and are inside the measured step floor.
+no overlapping | The time of a hop: routes take below 0.1 us a step and are inside the measured step floor.
 always | Passing through the mesh of a chip on the way to another one, and congestion beyond the busiest link.
 no streamed | Contention of the host's memory with its link, and host work that overlaps the chip in generation.
 streamed | Encoding of the input and decoding of the output on the host.
 always | Loading weights, booting the board, chip reset, also between samples, and learning.
 always | Temperature and voltage: no published power states them.
-always | The difference between tokens or steps: loads are means over the run, so a busiest-core time is a lower
+no step by step | The difference between tokens or steps: loads are means over the run, so a busiest-core time is a lower
     bound.
 always | On-chip x86 processors apart from the board: no figure separates them, they are inside the infrastructure
     power.
@@ -34,8 +34,12 @@ always | Bands add and multiply end by end, as if all coefficients erred togethe
 no outline | Stored zeros of dense and convolution synapses cost as much as any other weight.
 no outline | The synaptic energy was derived from whole-chip differences, so it holds some of what messages, neurons
     and core steps are charged again: the dynamic sum leans high.
-no outline | Every neuron is updated in the steps of its own phase, where its core is active, and pays the idle
+no outline, no resting | Every neuron is updated in the steps of its own phase, where its core is active, and pays the idle
     update in all others.
+resting | A neuron is updated in the steps in which something reaches it or is left in it, and pays the idle update in
+    all others.
+overlapping | A core takes messages in while its neurons are updated and send; a sender's messages wait for one another on
+    its way out until they are taken in; the step floor hangs on the routers in use.
 no outline | Messages are delivered to each core apart (no multicast) and pay at each delivery; their spike pays once.
 no outline | The port of a chip to other chips and to the host is taken to be at router (0, 0).
 powered system | Static and board power are charged for {all_chips} chips of the system.

@@ -29,6 +29,7 @@ from neurodeploy.accounting.counted import Counted, agree, counted, layers_of
 from neurodeploy.accounting.loads import (
     SILENT,
     EventCounts,
+    Floats,
     MeanStep,
     PartCounts,
     RunLoads,
@@ -38,19 +39,21 @@ from neurodeploy.accounting.loads import (
 )
 from neurodeploy.errors import InternalError
 from neurodeploy.flow.loads import (
-    COLUMNS,
     CONV_SYNOPS,
     FIXED_UPDATES,
     PARTIALS,
     SPIKES,
     SYNOPS,
     UPDATES,
+    WORK,
     WRITES,
     loads_of,
+    rests_of,
 )
 from neurodeploy.flow.routes import HOST_CHIP, Routes
 from neurodeploy.flow.streams import Streams, ends_of
 from neurodeploy.flow.tally import Tally, tallied
+from neurodeploy.flow.ways_out import FIRST, WaysOut
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
@@ -92,8 +95,9 @@ class SegmentWork:
 
 
 def loads(
-    program: Program, counts: ActivityCounts | RunActivity, mapping: Placement, system: SystemSpec, border: str = ""
-) -> RunLoads:
+    program: Program, counts: ActivityCounts | RunActivity, mapping: Placement, system: SystemSpec, border: str = "",
+    resting: Mapping[str, Ints] | None = None,
+) -> RunLoads:  # fmt: skip
     """The loads of one unit of a run: of a token, for the phases "prefill" and "generate", or of a sample of a program that
     is fed by streams, for the phase "sample".
 
@@ -104,6 +108,8 @@ def loads(
     border : "calls", every tick of a segment crosses the host border in and out; "sample", one exchange a sample: all its
         events in, then its outputs back; "none", no exchange: segments feed one another, and nobody reads the last. By
         default "sample" where streams feed the chip alone, else "calls".
+    resting : population -> (size,) ticks in which nothing reached the neuron, which is no update then; others are updated
+        in every tick.
 
     Raises
     ------
@@ -114,13 +120,15 @@ def loads(
     alone = program.streamed and not program.operations and not run.host
     check_border(program, border)
     border = border or ("sample" if alone else "calls")
-    works = works_of(program, run, mapping, system, border)
+    works = works_of(program, run, mapping, system, border, resting)
     running = [work for work in works if work.ticks]
     ticks = [work.ticks for work in running] or [activity.ticks for activity in run.everywhere.values()]
     tick = max(ticks, default=1) / run.units if program.streamed else 1.0
     steps = [replace(step, times=work.ticks / run.units) for work in running for step in work.steps]
     traffic = [tally for work in running for tally in work.traffic.values()]
     ways = busiest(traffic, system, run.units * tick, _crosses(program, border)) if running else SILENT
+    fed = np.sum([np.multiply(work.steps[0].ways.fed, work.ticks) for work in running], axis=0) / (run.units * tick)
+    ways = replace(ways, fed=tuple(fed.tolist())) if running else ways
     resident: Counter[tuple[int, int]] = Counter()
     for work in works:
         resident.update(work.resident)
@@ -154,6 +162,7 @@ def loads(
             "reducers": any(shard.kind == "reducer" for shard in mapping.shards),
             "delays": any(p.depth > 1 for p in program.network.projections),
             "phases": phases if phases > 1 else 0,
+            "resting": bool(resting),
         },
         assumed=False,
         layers=() if any(p.layer is not None for p in every.values()) else tuple(every),
@@ -170,7 +179,10 @@ def _crosses(program: Program, border: str) -> bool:
     return border != "none" or len(program.segments) > 1
 
 
-def works_of(program: Program, run: Counted, mapping: Placement, system: SystemSpec, border: str) -> list[SegmentWork]:
+def works_of(
+    program: Program, run: Counted, mapping: Placement, system: SystemSpec, border: str,
+    resting: Mapping[str, Ints] | None = None,
+) -> list[SegmentWork]:  # fmt: skip
     """The work of every segment of the mapping, in the order of the schedule; parameters and errors of `loads`."""
     agree(program, run, mapping, system)
     network = arranged(program.network, mapping.orders)
@@ -195,7 +207,11 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
         network, ends_of(program, network, system.chip, shares), mapping.shards, per, counts_there(sent, mapping.orders)
     )
     _covered(streams, at)
-    table = loads_of(streams, tallied(streams, traffic, system))
+    ways_out = WaysOut(routes, mapping.shards, system.chip)
+    table = loads_of(streams, ways_out.of(tallied(streams, traffic, system)))
+    at_rest = counts_there({name: {"": counts} for name, counts in (resting or {}).items()}, mapping.orders)
+    ways_out.table[:, 0] = rests = rests_of(streams, at_rest)
+    table[:, FIXED_UPDATES] -= rests
     neurons = np.array([streams.neurons(shard) for shard in mapping.shards], np.int64)
     places = list(zip(chip.tolist(), core.tolist(), strict=True))
     layers, crosses = layers_of(program), _crosses(program, border)
@@ -226,8 +242,11 @@ def works_of(program: Program, run: Counted, mapping: Placement, system: SystemS
         phase = np.array(phases_of(segment, [mapping.shards[i] for i in own.tolist()]), np.int64)
         for number in range(int(phase.max()) + 1 if ticks else 0):
             chosen = own[phase == number]
-            cores, loads = _by_core([places[i] for i in chosen.tolist()], table[chosen])
+            beside = ways_out.table[chosen]
+            beside[:, FIRST] *= ticks  # of every step, as `loads` is of all
+            cores, loads = _by_core([places[i] for i in chosen.tolist()], np.hstack([table[chosen], beside]))
             ways = SILENT if number else busiest([*moved.values()], system, ticks, crosses)
+            ways = ways if number else replace(ways, fed=ways_out.fed_to(names, ticks))
             steps.append(MeanStep(segment.name, cores, loads / ticks, ways, 1.0))
         if ticks:
             shared = {layers[name] for name in names}
@@ -271,10 +290,10 @@ def _covered(streams: Streams, at: Mapping[str, Sequence[int]]) -> None:
                 raise InternalError("ND9031", name, problem)
 
 
-def _by_core(places: Sequence[tuple[int, int]], table: Ints) -> tuple[Ints, Ints]:
+def _by_core(places: Sequence[tuple[int, int]], table: Floats) -> tuple[Ints, Floats]:
     """Cores in the order in which they come, and their loads."""
     known: dict[tuple[int, int], int] = {}
     index = [known.setdefault(place, len(known)) for place in places]
-    loads = np.zeros((len(known), COLUMNS), np.int64)
+    loads = np.zeros((len(known), len(WORK)))
     np.add.at(loads, index, table)
     return np.array(list(known), np.int64).reshape(-1, 2), loads

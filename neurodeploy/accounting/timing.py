@@ -7,7 +7,14 @@ One time step takes (max-affine bound; Timcheck et al., arXiv 2601.10035, Yik et
              max over links (bytes / bandwidth) )  +  t_step_floor  +  t_barrier_multichip if several chips are used
         +  t_learning_step in a step in which memories are written, by the learning engine
 
-Operations of convolutions and microcoded neurons have times of their own. `in_turn` is fall-through: nothing overlaps::
+Operations of convolutions and microcoded neurons have times of their own. Where a chip says more of itself
+(`ir.chip.Pacing`), the stages of a core overlap, a sender's messages wait on its way out, and the floor hangs on the routers
+in use::
+
+    T = max( max over cores and stages (work * its times),  max over senders (sum over messages of
+             (t_message_in + synops t_synop) / (hops + 2)),  ... )  +  t_step_floor_s share(routers in use)  + ...
+
+`in_turn` is fall-through: nothing overlaps::
 
     T_unit = sum over steps T + exchanges (t_host_link) + border bytes / bw_host_link + host compute + host populations
 
@@ -31,24 +38,20 @@ that differ, the largest mean load is a lower bound of the mean of the largest l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, total
-from neurodeploy.accounting.costs import MICROCODED_S, host_priced, priced
+from neurodeploy.accounting.costs import host_priced, priced
 from neurodeploy.accounting.loads import Floats, MeanStep, Roofline, RunLoads
-from neurodeploy.flow.loads import CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES, WRITES
+from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES, WORK, WRITES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
 #: The parts of a time, in the order of the report; those of the host where it is asked.
 PARTS = (
     "cores", "links", "step floor", "multi-chip barrier", "learning phase", "host link latency", "host link bytes",
-)  # fmt: skip
-#: Times of one of each of the first columns of a table of loads, in their order.
-CORE_TIMES = (
-    "t_synop_fc_s", "t_synop_conv_s", "t_synop_fc_s", "t_neuron_s", MICROCODED_S, "t_spike_out_s", "t_synop_learning_s",
 )  # fmt: skip
 #: Kinds of cores whose times are drawn at once.
 AT_ONCE = 4096
@@ -85,45 +88,47 @@ class StepTime:
 
 
 def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
-    """Seconds of each core (n,) at nominal coefficients. `loads` (n, 7 or more): what `flow.loads` numbers."""
-    return np.asarray(loads[:, : len(CORE_TIMES)] @ _times(chip)[:, 0], dtype=np.float64)
+    """Seconds of each core (n,) at nominal coefficients, of the longest of its stages. `loads` (n, 9 or more): what
+    `flow.loads` numbers."""
+    return np.asarray(np.max([_seconds(chip, loads, stage) for stage in chip.pace.stages], axis=0), dtype=np.float64)
+
+
+def _seconds(chip: ChipSpec, loads: Floats, prices: Mapping[str, str]) -> Floats:
+    """(n,) of these kinds of work, one after another, at nominal coefficients."""
+    return np.asarray(loads[:, _columns(prices)] @ _times(chip, prices)[:, 0], dtype=np.float64)
 
 
 def busiest_core(chip: ChipSpec, loads: Floats) -> Band:
-    """Seconds of the core that takes longest, at each draw another one perhaps."""
-    times, kinds = _times(chip), np.unique(loads[:, : len(CORE_TIMES)], axis=0)
-    found = np.zeros(times.shape[1])
+    """Seconds of the core and the stage that take longest, at each draw others perhaps."""
+    return largest(_longest(loads[:, _columns(stage)], _times(chip, stage)) for stage in chip.pace.stages)
+
+
+def _longest(work: Floats, times: Floats) -> Band:
+    kinds, found = np.unique(work, axis=0), np.zeros(times.shape[1])
     for begin in range(0, len(kinds), AT_ONCE):
         np.maximum(found, (kinds[begin : begin + AT_ONCE] @ times).max(axis=0), out=found)
     return Band(found)
 
 
-def _times(chip: ChipSpec) -> Floats:
-    """(7, 1 + DRAWS), or (7, 1): seconds of one of each of the columns."""
-    return np.stack(np.broadcast_arrays(*(priced(chip, key).values for key in CORE_TIMES)))
+def _columns(prices: Mapping[str, str]) -> list[int]:
+    return [WORK.index(kind) for kind in prices]
+
+
+def _times(chip: ChipSpec, prices: Mapping[str, str]) -> Floats:
+    """(kinds, 1 + DRAWS), or (kinds, 1): seconds of one of each kind of work."""
+    return np.stack(np.broadcast_arrays(*(priced(chip, key).values for key in prices.values())))
 
 
 def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ...]:
     """The ten cores that take longest, with what they do in the step."""
     seconds = core_seconds(chip, step.loads)
-    names = (
-        "synops",
-        "conv_synops",
-        "partial_sums",
-        "fixed_updates",
-        "updates",
-        "messages",
-        "writes",
-        "events",
-        "spikes",
-    )
     return tuple(
         {
             "chip": int(step.cores[i, 0]),
             "core": int(step.cores[i, 1]),
             "neurons": int(step.loads[i, FIXED_UPDATES] + step.loads[i, UPDATES]),
             "seconds": float(seconds[i]),
-            **dict(zip(names, step.loads[i].tolist(), strict=True)),
+            **dict(zip(WORK[:COLUMNS], step.loads[i].tolist(), strict=False)),
         }
         for i in np.argsort(-seconds, kind="stable")[:10]
     )
@@ -150,8 +155,26 @@ def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
         StepTime(_over(ways.port_messages, chip, "bw_link_b_per_s"), "links", port),
         StepTime(_over(ways.link_messages, chip, "bw_interchip_b_per_s"), "links", link),
     ]
+    candidates += _ways_out(chip, step) if chip.pace.way_out else []
     binding = max(candidates, key=lambda entry: entry.seconds.nominal)
     return replace(binding, seconds=largest(entry.seconds for entry in candidates))
+
+
+def _ways_out(chip: ChipSpec, step: MeanStep) -> list[StepTime]:
+    """What the messages of one sender wait for one another: of the core where they wait longest, and of the host."""
+    kinds = list(chip.pace.way_out)
+    table = step.loads[:, [WORK.index(kind) for kind in kinds]]
+    at = int(_seconds(chip, step.loads, chip.pace.way_out).argmax())
+    sent, *waits = step.ways.fed
+    fed = dict(zip(WORK[-3:], waits, strict=True))
+    core = f"{step.name}: messages on their way out of core {step.cores[at, 1]} of chip {step.cores[at, 0]}"
+    return [
+        StepTime(total(priced(chip, chip.pace.way_out[kind]) * each for kind, each in pairs), "links", text)
+        for pairs, text in (
+            (zip(kinds, table[at].tolist(), strict=True), core),
+            (((kind, fed[kind]) for kind in kinds), f"{step.name}: messages on their way from the host"),
+        )
+    ] + [StepTime(priced(chip, "t_message_out_s") * sent, "links", f"{step.name}: {sent:,.0f} messages of the host")]
 
 
 def _over(messages: float, chip: ChipSpec, bandwidth: str) -> Band:
@@ -176,11 +199,21 @@ def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | N
     return own, islands
 
 
-def _overhead(chip: ChipSpec, chips_used: int, step: MeanStep) -> dict[str, Band]:
-    """What a step adds to its work."""
-    barrier = priced(chip, "t_barrier_multichip_s") if chips_used > 1 else ZERO
+def _overhead(chip: ChipSpec, loads: RunLoads, step: MeanStep) -> dict[str, Band]:
+    """What a step adds to its work: the floor of the chip with most routers in use in the run, what several chips add,
+    and the learning engine's phase."""
+    floor = priced(chip, "t_step_floor_s") * _share_of_floor(chip, loads)
+    barrier = priced(chip, "t_barrier_multichip_s") if loads.chips_used > 1 else ZERO
     learning = priced(chip, "t_learning_step_s") if step.loads[:, WRITES].any() else ZERO
-    return {"step floor": priced(chip, "t_step_floor_s"), "multi-chip barrier": barrier, "learning phase": learning}
+    return {"step floor": floor, "multi-chip barrier": barrier, "learning phase": learning}
+
+
+def _share_of_floor(chip: ChipSpec, loads: RunLoads) -> float:
+    if not chip.pace.barrier or not loads.steps:
+        return 1.0
+    cores = np.concatenate([step.cores for step in loads.steps])
+    routers = np.unique(cores // [1, chip.cores_per_router], axis=0)[:, 0]
+    return chip.pace.share(int(np.unique(routers, return_counts=True)[1].max()))
 
 
 def _border(loads: RunLoads, chip: ChipSpec) -> Band:
@@ -194,7 +227,7 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     parts, longest = dict.fromkeys(PARTS, ZERO), dict[str, tuple[float, str]]()
     awake, awake_steps = ZERO, 0.0
     for step in loads.steps:
-        time, overhead = step_time(chip, step, loads.fullest), _overhead(chip, loads.chips_used, step)
+        time, overhead = step_time(chip, step, loads.fullest), _overhead(chip, loads, step)
         floors = total(overhead.values())
         awake += (time.seconds + floors) * (step.chips * step.times)
         awake_steps += step.chips * step.times
@@ -223,7 +256,7 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
     chip, overhead = system.chip, dict[str, Band]()
     step, floors, chips = StepTime(ZERO, "cores", ""), ZERO, 0
     if loads.whole is not None:
-        chips, overhead = loads.whole.chips, _overhead(chip, loads.chips_used, loads.whole)
+        chips, overhead = loads.whole.chips, _overhead(chip, loads, loads.whole)
         step, floors = step_time(chip, loads.whole, loads.fullest), total(overhead.values())
     busy, on_host = _host(host, loads.host_of_prompt)
     stages = {

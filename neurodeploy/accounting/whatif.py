@@ -19,7 +19,7 @@ from neurodeploy.accounting.costs import with_values
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.accounting.loads import EventCounts, MeanStep, RunLoads
 from neurodeploy.errors import UserError
-from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, SENT, SPIKES, SYNOPS
+from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, SENT, SPIKES, SYNOPS, WORK
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 
 #: Where changes are ranked.
@@ -38,7 +38,7 @@ OF_EVENTS = (
     "interchip_least",
     "host_messages",
 )
-EVENT_COLUMNS = (SYNOPS, CONV_SYNOPS, SENT, EVENTS, SPIKES)
+EVENT_COLUMNS = (SYNOPS, CONV_SYNOPS, SENT, EVENTS, SPIKES, *range(len(WORK))[-3:])
 
 
 class Case(NamedTuple):
@@ -90,7 +90,8 @@ def _events(case: Case, share: float) -> Case:
         table, ways = step.loads.copy(), step.ways
         table[:, EVENT_COLUMNS] *= share
         port, link = ways.port_messages * share, ways.link_messages * share
-        return replace(step, loads=table, ways=replace(ways, port_messages=port, link_messages=link))
+        fed = tuple(part * share for part in ways.fed)
+        return replace(step, loads=table, ways=replace(ways, port_messages=port, link_messages=link, fed=fed))
 
     def counts(counts: EventCounts) -> EventCounts:
         return replace(counts, **{name: getattr(counts, name) * share for name in OF_EVENTS})

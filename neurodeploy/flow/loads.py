@@ -7,16 +7,22 @@ from collections.abc import Iterable
 import numpy as np
 
 from neurodeploy.flow.routes import HOST
-from neurodeploy.flow.streams import Stream, Streams
+from neurodeploy.flow.streams import Sent, Stream, Streams
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import registry
 
-#: Columns of a table of loads, a row a shard or core; the first seven take time on a core. `PARTIALS` are partial sums added
-#: (an operation each), `SENT` messages that leave, `WRITES` numbers written to a memory, `EVENTS` messages that arrive,
-#: `SPIKES` non-zero outputs.
+#: Columns of a table of loads, a row a shard or core. `PARTIALS` are partial sums added (an operation each), `SENT` messages
+#: that leave, `WRITES` numbers written to a memory, `EVENTS` messages that arrive, `SPIKES` non-zero outputs.
 SYNOPS, CONV_SYNOPS, PARTIALS, FIXED_UPDATES, UPDATES, SENT, WRITES, EVENTS, SPIKES = range(9)
 COLUMNS = 9
+#: What these columns are called, and behind them what only some chips ask about: neurons that nothing reached (`IDLE`), and
+#: the columns of `ways_out.WaysOut.table`.
+WORK = (
+    "synops", "conv_synops", "partial_sums", "fixed_updates", "updates", "messages", "writes", "events", "spikes", "idle",
+    "first_messages", "first_updates", "first_ew", "first_ns", "waits_events", "waits_synops", "waits_conv_synops",
+)  # fmt: skip
+IDLE = COLUMNS
 
 
 def loads_of(streams: Streams, events: Iterable[Stream] | None = None) -> Ints:
@@ -44,6 +50,17 @@ def loads_of(streams: Streams, events: Iterable[Stream] | None = None) -> Ints:
             table[index] += remembering(streams, piece)
         table[index, SPIKES] = streams.spikes(piece) if home else 0
     return table
+
+
+def rests_of(streams: Streams, resting: Sent) -> Ints:
+    """(pieces,) how often a neuron that lives there was at rest, of those that are updated at a fixed cost. `resting`: by
+    population, one entry each, (size,)."""
+    found = np.zeros(len(streams.pieces), np.int64)
+    for index, piece in enumerate(streams.pieces):
+        if piece.island in resting and streams.home(piece) and not streams.ends[piece.island].microcoded:
+            (at_rest,) = resting[piece.island].values()
+            found[index] = at_rest[slice(*piece.rows)].sum()
+    return found
 
 
 def remembering(streams: Streams, piece: Piece) -> Ints:

@@ -93,6 +93,40 @@ class Supports:
 
 
 @dataclass(frozen=True, slots=True)
+class Pacing:
+    """What of a step's work overlaps on a chip, and what its barrier hangs on.
+
+    stages : of a core, which overlap. Each does kinds of work (`flow.loads.WORK`), one after another, at these costs of the
+        chip ("a * b", "a + b": product and sum).
+    way_out : costs of what a sender's messages wait for until their targets have taken them in (`flow.ways_out`), by kind;
+        nothing: no message waits.
+    barrier : routers in use on a chip -> seconds of an empty step, ascending: stairs, between two entries that of the lower
+        one. Its last entry is `t_step_floor_s`, the others are shares of it; nothing: the floor, whatever is in use.
+    """
+
+    stages: tuple[Mapping[str, str], ...] = (
+        {
+            "synops": "t_synop_fc_s",
+            "conv_synops": "t_synop_conv_s",
+            "partial_sums": "t_synop_fc_s",
+            "fixed_updates": "t_neuron_s",
+            "updates": "t_neuron_s * microcode_factor",
+            "messages": "t_spike_out_s",
+            "writes": "t_synop_learning_s",
+        },
+    )
+    way_out: Mapping[str, str] = field(default_factory=dict)
+    barrier: Mapping[int, float] = field(default_factory=dict)
+
+    def share(self, routers: int) -> float:
+        """Of `t_step_floor_s`, with so many routers in use."""
+        if not self.barrier:
+            return 1.0
+        known = [number for number in self.barrier if number <= routers] or [min(self.barrier)]
+        return self.barrier[max(known)] / self.barrier[max(self.barrier)]
+
+
+@dataclass(frozen=True, slots=True)
 class ChipSpec:
     """A chip: cores on a mesh of `mesh` = (columns, rows) routers with `cores_per_router` cores each.
 
@@ -112,6 +146,7 @@ class ChipSpec:
     supports: Supports
     source: str
     errs: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    pace: Pacing = field(default_factory=Pacing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,8 @@ def test_every_number_has_a_unit_a_band_and_a_source(chip: ChipSpec) -> None:
 
 
 def test_both_chips_price_the_same_events_and_formats() -> None:
-    assert set(LOIHI1.costs) == set(LOIHI2.costs)
+    assert set(LOIHI1.costs) - set(LOIHI2.costs) == {"t_message_in_s", "t_message_out_s"}, "Loihi 1's pace has these"
+    assert set(LOIHI1.costs) >= set(LOIHI2.costs)
     assert set(LOIHI1.formats) == set(LOIHI2.formats)
 
 
