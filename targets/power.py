@@ -1,6 +1,7 @@
-"""Energy counters of this machine, read and never written: RAPL for processors, NVML for NVIDIA cards.
+"""Energy counters of this machine, read and never written: RAPL for processors and their memory, NVML for NVIDIA cards.
 
-Both say why when they cannot be read, so that a caller can pass the sentence on instead of a silent guess.
+Both say why when they cannot be read, so that a caller can pass the sentence on instead of a silent guess. `mean_watts` is
+``(counter afterwards - counter before) / seconds``, over `LEAST_WINDOW_S` or longer.
 """
 
 from __future__ import annotations
@@ -8,15 +9,37 @@ from __future__ import annotations
 import importlib
 import shutil
 import subprocess
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 RAPL_ROOT = Path("/sys/class/powercap")
+#: Counters advance in steps: RAPL's of 1 ms, those of NVML of up to 0.1 s, which average a part of the time (arXiv
+#: 2312.02741): a shorter window says little.
+LEAST_WINDOW_S = 1.0
+#: Between two readings of a machine at rest.
+_NAP_S = 0.25
+
+
+class EnergyCounter(Protocol):
+    """Microjoules since some moment. `wrap_uj` is the value at which it starts again, 0 of one that does not."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def wrap_uj(self) -> int: ...
+
+    def read_uj(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
 class RaplDomain:
-    """A package of the powercap tree. `wrap_uj` is the value, in microjoule, at which its counter starts again."""
+    """A package of the powercap tree, or the memory of one. `wrap_uj` is the value, in microjoule, at which its counter
+    starts again."""
 
     path: Path
     name: str
@@ -26,16 +49,28 @@ class RaplDomain:
         return int((self.path / "energy_uj").read_text())
 
 
+@dataclass(frozen=True, slots=True)
+class NvmlCounter:
+    """Energy of a card since its driver was loaded. NVML's counter has 64 bits of millijoules: it does not start again."""
+
+    nvml: Any
+    handle: Any
+    name: str
+    wrap_uj: int = 0
+
+    def read_uj(self) -> int:
+        return int(self.nvml.nvmlDeviceGetTotalEnergyConsumption(self.handle)) * 1000
+
+
 def rapl_domains(root: Path = RAPL_ROOT) -> tuple[tuple[RaplDomain, ...], str]:
-    """The readable packages under `root` and, where there is none, why. Sub-domains (``:0:1``) are part of a package.
+    """The readable packages under `root`, the memory ("dram") of each and, where there is none, why. Other sub-domains
+    (``:0:1``) are part of a package, and "psys" has the packages in it.
 
     The counters are readable by root alone on most systems (they leak what other programs do).
     """
     found = []
     problem = f"{root} has no intel-rapl domain"
     for path in sorted(root.glob("intel-rapl:*")):
-        if path.name.count(":") != 1:
-            continue
         try:
             domain = RaplDomain(
                 path, (path / "name").read_text().strip(), int((path / "max_energy_range_uj").read_text())
@@ -44,7 +79,7 @@ def rapl_domains(root: Path = RAPL_ROOT) -> tuple[tuple[RaplDomain, ...], str]:
         except (OSError, ValueError) as error:
             problem = f"{path}/energy_uj cannot be read ({error.__class__.__name__})"
             continue
-        if domain.name.startswith("package"):
+        if domain.name.startswith("package") or domain.name == "dram":
             found.append(domain)
     return tuple(found), "" if found else problem
 
@@ -53,6 +88,50 @@ def energy_between(before_uj: int, after_uj: int, wrap_uj: int) -> float:
     """Joules between two readings of a counter that starts again at `wrap_uj` (at most one turn)."""
     delta = after_uj - before_uj
     return (delta if delta >= 0 else delta + wrap_uj) * 1e-6
+
+
+def mean_watts(counters: Sequence[EnergyCounter], seconds: float, work: Callable[[], object] | None = None) -> float:
+    """What these counters together draw, in watt, while `work` is done again and again, or at rest (None).
+
+    The window has `LEAST_WINDOW_S` or `seconds`, whichever is longer, and ends with a whole repeat. Counters are read after
+    each repeat, so that none starts again twice in between.
+    """
+    window, joules = max(seconds, LEAST_WINDOW_S), 0.0
+    before, start = [counter.read_uj() for counter in counters], time.perf_counter()
+    elapsed = 0.0
+    while elapsed < window:
+        if work is None:
+            time.sleep(_NAP_S)
+        else:
+            work()
+        after, elapsed = [counter.read_uj() for counter in counters], time.perf_counter() - start
+        joules += sum(
+            energy_between(old, new, counter.wrap_uj) for old, new, counter in zip(before, after, counters, strict=True)
+        )
+        before = after
+    return joules / elapsed
+
+
+def nvml_counter(index: int = 0) -> tuple[NvmlCounter | None, str]:
+    """The energy counter of a card; None and the reason where it cannot be read. It is read once to see that it can."""
+    try:
+        nvml = importlib.import_module("pynvml")
+    except ImportError:
+        return None, "pynvml is not installed (pip install nvidia-ml-py)"
+    try:
+        nvml.nvmlInit()
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        found = NvmlCounter(nvml, handle, _text(nvml.nvmlDeviceGetName(handle)))
+        found.read_uj()
+    except Exception as error:  # pynvml raises its own classes: no driver, no card, a card without the counter
+        with suppress(Exception):
+            nvml.nvmlShutdown()
+        return None, f"NVML gives no energy of card {index} ({error.__class__.__name__})"
+    return found, ""
+
+
+def _text(name: Any) -> str:
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 def nvml_power_w() -> tuple[float | None, str]:

@@ -18,13 +18,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from neurodeploy.accounting import timing
-from neurodeploy.accounting.band import between, total
+from neurodeploy.accounting.band import Band, between, exactly, total
 from neurodeploy.accounting.costs import MICROCODED_J, SENT_J, cost, host_priced, priced
 from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry, per_unit
 from neurodeploy.accounting.loads import EventCounts, RunLoads, check_option
 from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
 from neurodeploy.errors import UserError
-from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
+from neurodeploy.ir.chip import ChipSpec, HostSpec, Quantity, SystemSpec
 
 #: Which chips draw power: those that hold a shard, all of the system, or those with work in a step, with their share of the
 #: board or without it.
@@ -109,7 +109,7 @@ def account(
     known = [*_events(loads, chip), *_standing(loads, chip, chips, time, powered)]
     entries = [*(replace(entry, joules=entry.joules * off) for entry in known), *_host(host, time)]
     entries.append(_supply(entries, host))
-    late = priced(chip, "time_error_ratio")
+    late = priced(chip, "time_error_ratio") if loads.steps else exactly(1.0)
     facts = {
         **loads.facts,
         phase: True,
@@ -197,7 +197,8 @@ def _standing(loads: RunLoads, chip: ChipSpec, chips: int, time: timing.Timing, 
 
 
 def _host(host: HostSpec, time: timing.Timing) -> Iterator[LedgerEntry]:
-    """The host's idle power over the whole unit and its active power above that over its own work; islands by layer."""
+    """The host's idle power over the whole unit, with that of the machine around it; its active power above that over its
+    own work, islands by layer; and what it draws while it waits for the start of operations."""
     spans = [
         ("host compute", "seconds at idle power", "idle_power", time.seconds, None),
         ("host compute", "seconds of work, power above idle", "active_power", time.host_busy, None),
@@ -205,10 +206,17 @@ def _host(host: HostSpec, time: timing.Timing) -> Iterator[LedgerEntry]:
             ("host islands", "seconds of islands' integer sums, power above idle", "active_power", span, layer)
             for layer, span in time.host_islands.items()
         ),
+        *_if("seconds of starting operations, power above idle", host, "launch_power", time.launches),
+        *_if("seconds of the machine around the card", host, "around", time.seconds),
     ]
     for part, text, key, span, layer in spans:
         watts, joules = getattr(host, key), host_priced(host, key) * span
         yield LedgerEntry(host.name, part, text, "wall", span.nominal, watts, joules, "modelled", layer)
+
+
+def _if(text: str, host: HostSpec, key: str, span: Band) -> list[tuple[str, str, str, Band, None]]:
+    """A row of `_host` where the host has that power, and any time of it."""
+    return [] if getattr(host, key) is None or not span.nominal else [("host compute", text, key, span, None)]
 
 
 def _supply(entries: list[LedgerEntry], host: HostSpec) -> LedgerEntry:

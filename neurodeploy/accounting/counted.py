@@ -21,9 +21,10 @@ Work = tuple[int, int]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Counted:
-    """units : tokens, or samples. own : the work of the host's operations. chip : by segment, of what ran on the chip.
+    """units : tokens, or samples. own : the work of the host's operations, each called for every token.
 
-    host : work of the populations that the host computed, by name. everywhere : by segment, wherever it ran.
+    chip : by segment, of what ran on the chip. host : work of the populations that the host computed, by name.
+    everywhere : by segment, wherever it ran.
     """
 
     units: int
@@ -45,17 +46,21 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
         on_host = {entry.path.removeprefix(POPULATION) for entry in assignments if entry.device == "host"}
         gone = sorted(p.name for p in program.network.populations.values() if p.name in on_host and p.model != INPUT)
         own, host = _host(program, gone, counts.ticks) if gone or program.operations else ((0, 0), ())
-        of_host = {name: Roofline(*work, True, layers[name]) for name, work in zip(gone, host, strict=True)}
-        return Counted(counts.samples, every, Roofline(*own, False, None), of_host, every)
+        of_host = {
+            name: Roofline(*work, counts.ticks, False, True, layers[name])
+            for name, work in zip(gone, host, strict=True)
+        }
+        calls = counts.ticks * len(program.operations)
+        return Counted(counts.samples, every, Roofline(*own, calls, False, False, None), of_host, every)
     every = counts.everywhere()
     if strangers := every.keys() - {segment.name for segment in program.segments}:
         raise InternalError("ND9031", min(strangers), "was run and is no segment of the program")
     return Counted(
         counts.tokens,
         counts.segments,
-        Roofline(counts.host_flops, counts.host_bytes, False, None),
+        Roofline(counts.host_flops, counts.host_bytes, counts.tokens * len(program.operations), False, False, None),
         {
-            name: Roofline(done.flops, done.bytes, True, layers[name])
+            name: Roofline(done.flops, done.bytes, done.calls, False, True, layers[name])
             for name, done in counts.host.items()
             if done.ticks
         },

@@ -138,10 +138,13 @@ class PartCounts:
 
 @dataclass(frozen=True, slots=True)
 class Roofline:
-    """Work of the host in a unit, one roofline: its own operations, or a population that it computes (of a layer)."""
+    """Work of the host in a unit, one roofline: its own operations, or a population that it computes (of a layer). calls :
+    operations that a program starts for it. integer : whether its operations are of 8-bit integers alone."""
 
     flops: float
     bytes: float
+    calls: float
+    integer: bool
     population: bool
     layer: int | None
 

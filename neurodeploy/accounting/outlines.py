@@ -30,6 +30,7 @@ from neurodeploy.flow.border import BorderLoads
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.copies import ALONE
+from neurodeploy.ir.graph import HostOp
 from neurodeploy.ir.program import Program
 from neurodeploy.ops import experts_of, lookup
 from neurodeploy.ops.host.linear import island_work
@@ -119,26 +120,54 @@ def outline_loads(
     )
 
 
-def host_load(program: Program, gone: Iterable[OnHost], prompt: int) -> list[list[Roofline]]:
+def host_load(
+    program: Program, gone: Iterable[OnHost], prompt: int, batch: int = 1, weight_bytes: float = 1.0
+) -> list[list[Roofline]]:
     """The work of a token of a prompt, and of one generated behind it: the host's own operations of all layers, and the
-    islands that it computes. In a prompt an island's weights are read once if any token sees it."""
-    found, chosen = [], experts_of(program.operations)[1]
-    for phase, tokens, before in (("prefill", prompt, 0), ("generate", 1, prompt)):
-        own = list[Work]()
+    islands that it computes, in a batch of so many sequences of one length.
+
+    A call reads the weights of an island once if any of its tokens sees it, and the tables of an operation once; what an
+    operation has remembered of a sequence is read for each. weight_bytes : of a weight of an island.
+    """
+    found, (_, chosen), left = [], experts_of(program.operations), list(gone)
+    for before, length in ((0, prompt), (prompt, 1)):
+        tokens = length * batch
+        own, calls = list[Work](), 0.0
         for op in program.operations:
-            work = lookup(op).work(Load(op, program.sizes, tokens, before, tokens * chosen.get(op.layer, 1)))
+            work = _batched(op, program, length, before, batch, chosen.get(op.layer, 1))
             times = program.copies.get(op.path, ALONE).met
             own.append(Work(times * -(-work.flops // tokens), times * -(-work.bytes // tokens)))
-        flops = moved = 0.0
-        for entry in gone:
+            calls += times
+        flops = moved = started = 0.0
+        for entry in left:
             token = island_work(entry.rows, entry.columns, 1)
-            weights = 2 * token.bytes - island_work(entry.rows, entry.columns, 2).bytes
-            called = (1.0 - (1.0 - entry.share) ** prompt) / prompt if phase == "prefill" else entry.share
+            once = 2 * token.bytes - island_work(entry.rows, entry.columns, 2).bytes
+            weights = once + (weight_bytes - 1.0) * entry.rows * entry.columns
+            called = entry.share if tokens == 1 else (1.0 - (1.0 - entry.share) ** tokens) / tokens
             flops += entry.copies * entry.share * token.flops
-            moved += entry.copies * (called * weights + entry.share * (token.bytes - weights))
+            moved += entry.copies * (called * weights + entry.share * (token.bytes - once))
+            started += entry.copies * called
         done = sum(own, start=Work(0, 0))
-        found.append([Roofline(done.flops, done.bytes, False, None), Roofline(flops, moved, True, None)])
+        found.append(
+            [
+                Roofline(done.flops, done.bytes, calls / tokens, False, False, None),
+                Roofline(flops, moved, started, False, True, None),
+            ]
+        )
     return found
+
+
+def _batched(op: HostOp, program: Program, length: int, before: int, batch: int, chosen: int) -> Work:
+    """An operation on so many tokens of each of `batch` sequences: sequence by sequence where it reads what was before a
+    token, else all rows at once."""
+
+    def work(tokens: int, context: int) -> Work:
+        return lookup(op).work(Load(op, program.sizes, tokens, context, tokens * chosen))
+
+    if batch == 1 or work(1, 0) == work(1, 1):
+        return work(batch * length, before)
+    one = work(length, before)
+    return Work(batch * one.flops, batch * one.bytes)
 
 
 def _steps(load: ClassLoad, system: SystemSpec, activity: float) -> list[MeanStep]:

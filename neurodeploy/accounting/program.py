@@ -133,9 +133,10 @@ def loads(
     for work in works:
         resident.update(work.resident)
     host = tuple(
-        replace(work, flops=work.flops / run.units, bytes=work.bytes / run.units)
+        replace(work, flops=work.flops / run.units, bytes=work.bytes / run.units, calls=work.calls / run.units)
         for work in (() if alone else (run.own, *run.host.values()))
     )
+    once = len(program.operations) / run.units  # all tokens of a prompt in one call
     every, phases = program.network.populations, max((len(work.steps) for work in works), default=0)
     return RunLoads(
         units=run.units,
@@ -150,7 +151,7 @@ def loads(
         ),
         opened=sum(work.exchanges for work in running) if border != "none" else 0.0,
         host=host,
-        host_of_prompt=host,
+        host_of_prompt=host if program.streamed else (replace(host[0], calls=once), *host[1:]),
         chips_used=mapping.chips_used,
         cores_used=mapping.cores_used,
         phases=("sample",) if program.streamed else ("prefill", "generate"),

@@ -31,9 +31,9 @@ border's latency is paid once per prompt::
     T_first_token = tokens of a prompt * T_token + T_token(in turn)
 
 The time to fill the pipeline is not in `T_token`; it is the second term of `T_first_token`. Host compute is a roofline,
-``max(flops / peak_flops, bytes / bandwidth)``; each population that the host computes is one of its own, after the others,
-and in a pipeline they add to host compute. Counts are sums over a run, so a core's load is its mean: for tokens or steps
-that differ, the largest mean load is a lower bound of the mean of the largest load.
+``max(flops / peak_flops, bytes / bandwidth) + calls * launch``; each population that the host computes is one of its own,
+after the others, and in a pipeline they add to host compute. Counts are sums over a run, so a core's load is its mean: for
+tokens or steps that differ, the largest mean load is a lower bound of the mean of the largest load.
 """
 
 from __future__ import annotations
@@ -55,14 +55,15 @@ PARTS = (
 )  # fmt: skip
 #: Kinds of cores whose times are drawn at once.
 AT_ONCE = 4096
-COMPUTE, ISLANDS = "host compute", "host islands"
+COMPUTE, ISLANDS, LAUNCHES = "host compute", "host islands", "host launches"
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
     """Seconds of a unit with what they consist of (`parts`, nominal seconds, their sum is the whole) and what binds.
 
-    `host_busy` is the host's work on its own operations, `host_islands` by layer that on populations of the program. `steps`
+    `host_busy` is the host's work on its own operations, `host_islands` by layer that on populations of the program,
+    `launches` what it waits for the start of both. `steps`
     are the time steps of a unit, in which idle neurons are updated too. `awake` are the chip-seconds in which a chip has
     work, its floors and barriers among them, and `awake_steps` the same in steps.
     """
@@ -76,6 +77,7 @@ class Timing:
     host_islands: dict[int | None, Band]
     awake: Band
     awake_steps: float
+    launches: Band
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,22 +183,23 @@ def _over(messages: float, chip: ChipSpec, bandwidth: str) -> Band:
     return exactly(messages * chip.formats["message_bytes"]).over(priced(chip, bandwidth))
 
 
-def host_seconds(host: HostSpec, flops: float, bytes_moved: float) -> Band:
-    """Roofline: ``max(flops / peak_flops, bytes / bandwidth)`` in seconds."""
-    peak, bandwidth = host_priced(host, "peak_flops"), host_priced(host, "bandwidth")
-    return largest((exactly(flops).over(peak), exactly(bytes_moved).over(bandwidth)))
+def host_seconds(host: HostSpec, flops: float, bytes_moved: float, integer: bool = False) -> Band:
+    """Roofline: ``max(flops / peak, bytes / bandwidth)`` in seconds; of 8-bit integers at a peak of their own, if any."""
+    peak = host_priced(host, "peak_int8" if integer and host.peak_int8 else "peak_flops")
+    return largest((exactly(flops).over(peak), exactly(bytes_moved).over(host_priced(host, "bandwidth"))))
 
 
-def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | None, Band]]:
-    """Seconds of the host's own operations, and by layer of the populations that it computes."""
-    own, islands = ZERO, dict[int | None, Band]()
+def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | None, Band], Band]:
+    """Seconds of the host's own operations, by layer of the populations that it computes, and of starting both."""
+    own, islands, calls = ZERO, dict[int | None, Band](), 0.0
     for work in works:
-        seconds = host_seconds(host, work.flops, work.bytes)
+        seconds = host_seconds(host, work.flops, work.bytes, work.integer)
+        calls += work.calls
         if not work.population:
             own += seconds
         elif seconds.nominal:
             islands[work.layer] = islands.get(work.layer, ZERO) + seconds
-    return own, islands
+    return own, islands, host_priced(host, "launch") * calls if calls and host.launch else ZERO
 
 
 def _overhead(chip: ChipSpec, loads: RunLoads, step: MeanStep) -> dict[str, Band]:
@@ -238,9 +241,10 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
             parts[part] += seconds * step.times
     parts["host link latency"] = priced(chip, "t_host_link_s") * loads.exchanges
     parts["host link bytes"] = _border(loads, chip)
-    busy, on_host = _host(host, loads.host)
+    busy, on_host, launches = _host(host, loads.host)
     parts |= {COMPUTE: busy} if loads.host else {}
     parts |= {ISLANDS: total(on_host.values())} if on_host else {}
+    parts |= {LAUNCHES: launches} if launches.nominal else {}
     nominal = {part: time.nominal for part, time in parts.items()}
     binding = max(nominal, key=lambda part: nominal[part])
     unit = "sample" if loads.phases == ("sample",) else "token"
@@ -248,7 +252,7 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     longest["host link latency"] = (0.0, crossings)
     said = _say(binding, longest.get(binding, (0.0, ""))[1])
     steps = sum(step.times for step in loads.steps)
-    return Timing(total(parts.values()), nominal, said, busy, steps, None, on_host, awake, awake_steps)
+    return Timing(total(parts.values()), nominal, said, busy, steps, None, on_host, awake, awake_steps, launches)
 
 
 def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float) -> Timing:
@@ -258,18 +262,19 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
     if loads.whole is not None:
         chips, overhead = loads.whole.chips, _overhead(chip, loads, loads.whole)
         step, floors = step_time(chip, loads.whole, loads.fullest), total(overhead.values())
-    busy, on_host = _host(host, loads.host_of_prompt)
+    busy, on_host, launches = _host(host, loads.host_of_prompt)
     stages = {
         step.part: step.seconds + floors,
-        COMPUTE: busy + total(on_host.values()),
+        COMPUTE: busy + total(on_host.values()) + launches,
         "host link bytes": _border(loads, chip),
     }
     latency = priced(chip, "t_host_link_s") * (loads.opened / length)
     slowest = max(stages, key=lambda part: stages[part].nominal)
     pace = largest(stages.values())
     parts = dict.fromkeys((*PARTS, COMPUTE), 0.0) | {slowest: pace.nominal, "host link latency": latency.nominal}
-    if slowest == COMPUTE and on_host:
+    if slowest == COMPUTE and (on_host or launches.nominal):
         parts |= {COMPUTE: busy.nominal, ISLANDS: total(on_host.values()).nominal}
+        parts |= {LAUNCHES: launches.nominal} if launches.nominal else {}
     if slowest == step.part and loads.whole is not None:
         parts |= {part: time.nominal for part, time in overhead.items()} | {slowest: step.seconds.nominal}
     binding = max(parts, key=lambda part: parts[part])
@@ -277,7 +282,8 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
     first = seconds * length + in_turn(loads, system, host).seconds
     said = _say(binding, step.text if binding == step.part and not loads.assumed else "")
     awake = (step.seconds + floors) * chips
-    return Timing(seconds, parts, said, busy, 0.0 if loads.whole is None else 1.0, first, on_host, awake, float(chips))
+    steps = 0.0 if loads.whole is None else 1.0
+    return Timing(seconds, parts, said, busy, steps, first, on_host, awake, float(chips), launches)
 
 
 def _say(part: str, text: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from targets.hosts import HOSTS
 from targets.systems import SYSTEMS
 
 TEXT_MODELS, NIR, NET = "Language models", "Spiking networks: NIR", "Spiking networks: lava-dl .net"
@@ -60,8 +61,11 @@ RunnerName = Annotated[
         "the same bits."
     ),
 ]
-Host = Annotated[str, typer.Option(help="Host profile: cpu-generic, jetson-orin-nano, h100.")]
-MeasureHost = Annotated[bool, typer.Option("--measure-host", help="Measure this machine instead of a profile.")]
+Host = Annotated[str, typer.Option(help=f"Host profile: {', '.join(HOSTS)}.")]
+MeasureHost = Annotated[
+    bool,
+    typer.Option("--measure-host", help="Measure this machine, or its card, in place of the profile (RAPL, NVML)."),
+]
 Beside = Annotated[
     list[Path] | None,
     typer.Option(

@@ -112,6 +112,9 @@ def energy(
     changes: Annotated[
         str | None, typer.Option("--what-if", help="Changes, such as gate,crossings=2,link=1e-6: what each would save.")
     ] = None,
+    batch: Annotated[
+        int, typer.Option(min=1, help="Sequences or samples at once of a host without a chip, beside one by one.")
+    ] = 32,
     beside: given.Beside = None,
     compare: given.Compare = False,
     as_json: given.Json = False,

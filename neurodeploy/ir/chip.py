@@ -172,8 +172,18 @@ SUPPLY_LOSS = Quantity(
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """A host device as a roofline: time = max(flop / peak, bytes / bandwidth), energy = idle + active power over it.
-    `supply_loss` is that of the supply which feeds it and the board."""
+    """A host device as a roofline: ``time = max(flop / peak, bytes / bandwidth) + calls * launch``, energy = idle power over
+    all of the time, active power above it over the roofline, launch power above it over the calls.
+
+    measured : what was measured here, and what was not, by field.
+    peak_int8 : operations a second (1/s) of 8-bit integers, a multiply and an add are two; None: those of floats.
+    launch, launch_power : seconds in which the device waits for each operation that a program starts on it, and the power
+        above idle that it draws meanwhile (W); None: a program calls its operations in no time that counts.
+    around : power (W) of the machine around a card, working or not; None: the device is the whole machine.
+    memory_bytes : what it holds; None: not limited here.
+    supply_loss : of the supply that feeds it and the board, a fraction of what it delivers.
+    device : "cpu" or "cuda", by what it is measured.
+    """
 
     name: str
     peak_flops: Quantity
@@ -183,3 +193,9 @@ class HostSpec:
     source: str
     measured: Mapping[str, str] = field(default_factory=dict)
     supply_loss: Quantity = SUPPLY_LOSS
+    peak_int8: Quantity | None = None
+    launch: Quantity | None = None
+    launch_power: Quantity | None = None
+    around: Quantity | None = None
+    memory_bytes: int | None = None
+    device: str = "cpu"

@@ -55,11 +55,11 @@ def everything(program: Program) -> list[OnHost]:
 
 def loads_of(
     program: Program, units: Sequence[Unit], layout: Layout | None, gone: Sequence[OnHost], system: SystemSpec,
-    assumed: Assumed,
+    assumed: Assumed, batch: int = 1,
 ) -> RunLoads:  # fmt: skip
-    """Of a token of a plan; without `layout` the host does everything."""
+    """Of a token of a plan; without `layout` the host does everything, for `batch` sequences at once."""
     classes = loads_of_units(program, units, layout, system, assumed.activity) if layout is not None else []
-    prompt, token = host_load(program, gone, assumed.prompt)
+    prompt, token = host_load(program, gone, assumed.prompt, batch)
     chips, cores = layout.chips if layout is not None else 0, sum(unit.all_cores for unit in units)
     ends = ends_of(program, units) if layout is not None else 0.0
     return outline_loads(classes, token, prompt, system, assumed, chips=chips, cores=cores, ends=ends)

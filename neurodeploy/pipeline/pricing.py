@@ -29,6 +29,7 @@ from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, s
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed
 from neurodeploy.pipeline.texts import after_prefix, encode_text, hybrid, tokenizer_of
+from neurodeploy.pipeline.without_chip import BATCH, without_chip
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
 DEFAULT_PROMPT_TOKENS = 128
@@ -70,6 +71,7 @@ def energy(
     coefficients: str | Path | None = None,
     border: str | None = None,
     changes: str | None = None,
+    batch: int = BATCH,
     beside: Sequence[str | Path] | None = None,
     compare: bool = False,
     runner: str = "fast",
@@ -77,12 +79,16 @@ def energy(
 ) -> dict[str, Any]:
     """Price what the mapped bundle does; the dictionary is what ``energy --json`` prints.
 
-    `host` is a profile of `targets.hosts`, `measure_host` measures this machine instead; `powered` is one of
-    `accounting.account.POWERED`; `runner` that of `run`; `coefficients` a file that `calibrate` has written. `border` says
-    when chips and host exchange messages (`accounting.program.BORDERS`; by default what the input suggests): "sample", all
-    events of a sample beforehand and its outputs afterwards; "calls", in every time step, or call of the chip; "none",
-    never. `changes` are those of `accounting.whatif`, "gate,link=1e-6": each phase has the account with all of them, and
-    what each alone would save, under "what_if".
+    `host` is a profile of `targets.hosts`, `measure_host` measures this machine in its place (its card where the profile is
+    of one) and keeps what cannot be measured; `powered` is one of `accounting.account.POWERED`; `runner` that of
+    `run`; `coefficients` a file that `calibrate` has written. `border` says when chips and host exchange messages
+    (`accounting.program.BORDERS`; by default what the input suggests): "sample", all events of a sample beforehand and its
+    outputs afterwards; "calls", in every time step, or call of the chip; "none", never. `changes` are those of
+    `accounting.whatif`, "gate,link=1e-6": each phase has the account with all of them, and what each alone would save,
+    under "what_if".
+
+    "without_chip" of each phase has the same on the host alone, by itself and `batch` at once, of a spiking network its
+    quantised twin too, at the wall: whether the chip pays, and else with what it would (`accounting.paying`).
 
     Of a language model: prefill and generation. `text` is the prompt (default: the embedded prose), of which
     `prompt_tokens` are read (default: 128, or as many as the model has positions for); `tokens` is how many are generated
@@ -105,9 +111,11 @@ def energy(
         system = replace(system, chip=read_coefficients(Path(coefficients), system.chip))
     check_border(opened.program, border or "")
     asked = read_changes(changes or "", system)
+    if batch < 1:
+        raise UserError("ND3005", "energy", f"a batch of {batch} is not possible", "give at least one")
     profile = host_profile(host, measure_host)
     counts = counted(opened, data, runner, progress, **own)
-    found = price(opened.program, mapping, system, counts.phases, profile, powered, border or "", asked)
+    found = price(opened.program, mapping, system, counts.phases, profile, powered, border or "", asked, batch)
     found |= {**counts.told, **counts_of(opened, counts.first), "text": counts.sample}
     if others or plan:
         found["variants"] = variants(
@@ -137,10 +145,13 @@ def variants(
     return side_by_side(row_of(opened, *own, accuracy), opened, others, counts.first, prompt, profile, plan=plan)
 
 
-def host_profile(host: str, measure_host: bool) -> HostSpec:
+def host_profile(host: str, measured: bool) -> HostSpec:
+    """The profile of that name, or this machine measured, with what cannot be measured from that profile."""
     from targets import hosts
+    from targets.measured_host import measure_host
 
-    return hosts.measure_host() if measure_host else hosts.get_host(host)
+    base = hosts.get_host(host)
+    return measure_host(base) if measured else base
 
 
 def count_text(
@@ -201,9 +212,11 @@ def counts_of_stream(input: str | Path, stream: Stream, activity: RunActivity) -
 def price(
     program: Program, mapping: Mapping, system: SystemSpec, phases: Table[str, ActivityCounts | RunActivity],
     profile: HostSpec, powered: str = "used", border: str = "", asked: Sequence[AskedChange] | None = None,
+    batch: int = BATCH,
 ) -> dict[str, Any]:  # fmt: skip
     """The account of counts on a mapping that was read and verified; of a sample also of its mean step. With what would be
-    with the changes that are `asked`, and others that help; None: nobody wants to know."""
+    with the changes that are `asked`, and others that help, and with ways to do without the chip, one by one and in a
+    batch; asked is None: nobody wants to know."""
     worked = {phase: loads(program, counts, mapping, system, border) for phase, counts in phases.items()}
     ledgers = {phase: account(each, system, profile, phase, powered=powered) for phase, each in worked.items()}
     last = list(phases)[-1]
@@ -214,4 +227,7 @@ def price(
     for phase, each in worked.items():
         told: Any = found[phase]
         told["what_if"] = what_if(each, system, profile, ledgers[phase], asked, powered=powered)
+    for phase, ways in without_chip(program, worked, ledgers, system, profile, powered, batch).items():
+        told = found[phase]
+        told["without_chip"] = ways
     return found

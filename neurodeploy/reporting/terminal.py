@@ -12,7 +12,7 @@ from rich.console import Console
 
 from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.accounting.report_json import BOUNDARY_TEXT
-from neurodeploy.reporting import derive, side_by_side, units, what_if
+from neurodeploy.reporting import derive, side_by_side, units, what_if, without_chip
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
@@ -99,6 +99,9 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
             say(console, f"at the wall {derive.basis_sentence(shares)}", "dim")
         if changes := what_if.changes(phase, unit):
             show_table(console, *changes)
+        if ways := without_chip.ways(phase, unit):
+            show_table(console, *ways)
+            listed(console, without_chip.verdicts(phase), lead="")
         for key, texts_of in notes.items():
             texts_of.update(phase[key])  # type: ignore[literal-required]
     count = [len(lines) for lines in notes.values()]

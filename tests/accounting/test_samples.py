@@ -188,5 +188,6 @@ def test_host_is_only_asked_for_its_powers() -> None:
     host = SimpleNamespace(
         name="host", idle_power=HOST.idle_power, active_power=HOST.active_power, supply_loss=SUPPLY_LOSS
     )
+    host.launch_power = host.around = None
     net, mapping, activity = small()
     assert sample_ledger(net, mapping, activity, ONE, host).host == "host"

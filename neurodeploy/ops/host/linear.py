@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from neurodeploy.ir.graph import Projection
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ops.host.operation import FLOAT, Work
 
 #: Of a value that is encoded: multiply, round, two comparisons. Of one that a population sends: add the bias, round and
@@ -25,6 +28,17 @@ def population_work(network: Network, name: str, ticks: int, calls: int) -> Work
     rows, synapses = network.populations[name].size, [p.synapse for p in network.into(name)]
     columns, weights = sum(s.columns for s in synapses), sum(s.weight.size for s in synapses)
     return _work(rows, columns, sum(s.work for s in synapses), weights, ticks, calls)
+
+
+def quantised_work(rows: int, synapses: Sequence[Synapse], digits: int, ticks: int, calls: int) -> Work:
+    """A layer of 8-bit integers with these synapses, in so many calls for so many dense passes together.
+
+    ``ops = T (2 D synapses + NEURON rows)`` with payloads of D digits of 8 bits, each a product of its own;
+    ``bytes = calls (weights + 3 rows) + T D (columns + rows)``: payloads are read and written as bytes.
+    """
+    columns, weights = sum(s.columns for s in synapses), sum(s.weight.size for s in synapses)
+    flops = ticks * (2 * digits * sum(s.work for s in synapses) + NEURON * rows)
+    return Work(flops, calls * (weights + 3 * rows) + ticks * digits * (columns + rows))
 
 
 def island_work(rows: int, columns: int, ticks: int) -> Work:

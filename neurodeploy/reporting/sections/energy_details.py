@@ -9,6 +9,7 @@ from neurodeploy.reporting.html import Child, Html, el, join
 from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, folded, number, table
 from neurodeploy.reporting.units import Band, Data
 from neurodeploy.reporting.what_if import changes
+from neurodeploy.reporting.without_chip import verdicts, ways
 
 #: The boundary that an entry names -> where it counts.
 _FROM = {"rails": "at every boundary", "chip": "from the chip boundary on", "board": "from the board on"}
@@ -21,6 +22,7 @@ def details(phase: Data, name: str, colours: dict[str, str]) -> list[Child]:
         _by_component(phase, colours),
         _by_layer(phase, unit_of(name)),
         _changes(phase, unit_of(name)),
+        _without_chip(phase, unit_of(name)),
     ]
     if phase["entries"]:
         count = units.count(len(phase["entries"]))
@@ -89,6 +91,17 @@ def _changes(phase: Data, unit: str) -> Html | None:
     hint = "Each is the account made again with the change; what it would cost elsewhere is not part of it."
     cells = [[cell(text) for text in row] for row in rows]
     return el("div", el("h3", "What if"), table(heads, cells), el("p", hint, class_="hint"))
+
+
+def _without_chip(phase: Data, unit: str) -> Html | None:
+    found = ways(phase, unit)
+    if found is None:
+        return None
+    heads, rows = found
+    cells = [[cell(text) for text in row] for row in rows]
+    return el(
+        "div", el("h3", "Does the chip pay?"), table(heads, cells, ""), bullets(verdicts(phase), "Beside its host")
+    )
 
 
 def _ledger(phase: Data, unit: str) -> Html:
