@@ -1,7 +1,8 @@
 """Chips, systems and hosts as values: every number with its band, its basis and its source.
 
 A chip is one `ChipSpec` in one file (`loihi1.py`, `loihi2.py`), with its `SYSTEMS`: boards, and how many of it they have
-(`systems.py` finds them). A host is a roofline (`hosts.py`). A new chip is a new file, and nothing else.
+(`systems.py` finds them). A host is a roofline (`hosts.py`; `measured_host.py` measures this machine), `machines.py` has
+what was published of others. A new chip is a new file, and nothing else.
 
 `ChipSpec.budget` limits one core, `ChipSpec.supports` names the neuron models and the ways of keeping synapses that it has.
 `ChipSpec.formats` are integers: those that turn rows and columns into budgets, and the widest numbers that it has:

@@ -121,6 +121,8 @@ def account(
         "all_chips": system.chips,
         "chips": loads.chips_used,
         "several chips": loads.chips_used > 1,
+        "started": time.launches.nominal > 0,
+        "around": host.around is not None,
     }
     return EnergyLedger(
         phase=phase,

@@ -51,6 +51,9 @@ gated | A chip has static power and idle neurons only in steps in which it has w
     nothing: a bound, for no figure of a gated Loihi 2 chip is public.
 outline | Cores of a unit are placed in order; a mapping places them better, which changes hops and nothing else.
 outline | Messages of the host enter each board at its chip 0 and travel along the grid, one copy for each chip.
+started | The host waits for the start of each operation on it: of a compiled runtime, at the high end of an eager
+    framework.
+around | The host is a card: its share of the server around it draws power all the time.
 always | The power supply loses 10 % (5 to 20 %) of what it delivers: a guess.
 border sample | A sample is one exchange with the host, all events in, then outputs back, which waits for the link
     once.

@@ -22,7 +22,7 @@ def doctor() -> dict[str, Any]:
     from simulators import lava
     from simulators.products import choice
     from targets.boards import loihi2_board
-    from targets.power import rapl_domains
+    from targets.power import nvml_counter, rapl_domains
 
     versions: dict[str, str | None] = {}
     for name in PACKAGES:
@@ -36,6 +36,7 @@ def doctor() -> dict[str, Any]:
     except TargetUnavailable as error:
         board = str(error)
     domains, why = rapl_domains()
+    card, no_card = nvml_counter()
     return {
         "neurodeploy": metadata.version("neurodeploy-toolkit") if _installed() else "run from a checkout",
         "python": sys.version.split()[0],
@@ -46,6 +47,7 @@ def doctor() -> dict[str, Any]:
         "versions": versions,
         **choice.report(),
         "power_counters": [domain.name for domain in domains] or why,
+        "card_counter": card.name if card else no_card,
         "boards": {"loihi2": board},
         "simulators": {"lava": lava.describe().removeprefix("lava: ")},
         "models": {

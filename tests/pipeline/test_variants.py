@@ -16,6 +16,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.reporting.side_by_side import HEADS, NOT_MEASURED, cells
 from neurodeploy.reporting.terminal import show
+from targets.hosts import HOSTS
 from tests import models
 
 KINDS = ("projections", "block", "all")
@@ -63,6 +64,24 @@ def test_the_host_alone_uses_no_chip(rows: list[dict[str, Any]]) -> None:
     joules = rows[0]["generate"]["joules_per_token"]
     assert joules["board"]["nominal"] == 0 < joules["wall"]["low"] < joules["wall"]["nominal"] < joules["wall"]["high"]
     assert rows[0]["chips"] == rows[0]["cores"] == 0
+
+
+def test_beside_every_account_stands_the_host_alone(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """The same as among the variants, and the weights of a batch once; other profiles too."""
+    found = nd.energy(folder / "block.nd", batch=8, **SMALL)
+    for phase in ("generate", "prefill"):
+        told = found[phase]["without_chip"]
+        one, eight = told["ways"]
+        assert (one["way"], one["batch"], eight["batch"]) == ("host alone", 1, 8)
+        assert one["joules_per_token"]["wall"] == rows[0][phase]["joules_per_token"]["wall"]
+        assert one["seconds_per_token"] == rows[0][phase]["seconds_per_token"]
+        assert eight["joules_per_token"]["wall"]["nominal"] <= one["joules_per_token"]["wall"]["nominal"]
+        ratio = one["joules_per_token"]["wall"]["nominal"] / found[phase]["joules_per_token"]["wall"]["nominal"]
+        assert one["ratio"]["nominal"] == pytest.approx(ratio)
+        assert (one["verdict"] == "pays") is (ratio > 1)
+        assert {row["host"] for row in told["elsewhere"]} == set(HOSTS) - {"cpu-generic"}
+    with pytest.raises(UserError, match="ND3005"):
+        nd.energy(folder / "block.nd", batch=0, **SMALL)
 
 
 def test_plans_of_what_no_bundle_has(folder: Path, rows: list[dict[str, Any]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from math import ceil, log2
 from pathlib import Path
 from typing import Any
 
@@ -266,6 +267,25 @@ def test_energy_of_input_that_streams_in_and_of_what_would_help(files: Files, tm
     assert "gate (asked)" in said and "What if" in said
     for option, value, says in (("--border", "never", "border"), ("--what-if", "gate=1", "what-if gate=1")):
         cli.refuses(["energy", str(bundle), "--input", str(files.spikes), option, value], "ND3104", 2, says, bundle)
+
+
+def test_energy_says_whether_the_chip_pays(files: Files, tmp_path: Path, cli: Cli) -> None:
+    """All on the host and the quantised twin, one by one and four at once; the terminal and the page say it."""
+    bundle = copied(files.plain_nd, tmp_path)
+    cli.json("map", bundle, "--system", "kapoho-point")
+    told = cli.json("energy", bundle, "--input", files.spikes, "--batch", "4")["sample"]["without_chip"]
+    assert told["boundary"] == "wall"
+    assert [(row["way"], row["batch"], row["activation_bits"]) for row in told["ways"]] == [
+        *(("host alone", batch, None) for batch in (1, 4)),
+        *(("quantised twin", batch, ceil(log2(STEPS + 1))) for batch in (1, 4)),
+    ]
+    for row in told["ways"]:
+        assert (row["would_pay"] is None) is (row["verdict"] == "pays")
+    said = cli("energy", bundle, "--input", files.spikes).out
+    assert "beside host alone (cpu-generic, batch 32)" in " ".join(said.split())
+    page = tmp_path / "page.html"
+    cli.json("report", bundle, "--input", files.spikes, "--out", page)
+    assert "Does the chip pay?" in page.read_text(encoding="utf-8")
 
 
 def test_verify_says_what_it_checked(files: Files, cli: Cli) -> None:
