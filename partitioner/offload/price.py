@@ -8,11 +8,12 @@ bytes::
 
     chip    J = a (r c synop + r update + deliveries message + cores core_step + 8 m (chips c + r) host_link_bit + W s)
             s = steps (step_floor + barrier + busiest core) + t_host_link + m (chips c + r) / bw_host_link
-    host    J = a (W + active power) s             s = max(flops / peak_flops, bytes / bandwidth)   (`cost.island_work`)
+    host    J = a (W s + active power r + launch power l)      r = max(flops / peak_flops, bytes / bandwidth), s = r + l
     stream  J = chip J + a (8 B host_link_bit + W B / bw_host_link),   B = bytes of its weights and list headers
 
-Streaming writes the weights of an island anew whenever it is called: the islands that are not resident take turns on the
-same cores. Hops and bits between chips are left out.
+with the work of `island_work` and l the start of an operation, where the host has one. Streaming writes the weights of an
+island anew whenever it is called: the islands that are not resident take turns on the same cores. Hops and bits between
+chips are left out.
 """
 
 from __future__ import annotations
@@ -83,9 +84,10 @@ class Prices:
 
 
 def standing_watts(system: SystemSpec, chips: int, host: HostSpec) -> float:
-    """What is powered whoever works: static and board power of the chips in use, and the host at rest."""
+    """What is powered whoever works: static and board power of the chips in use, the host at rest and what is around it."""
     costs = chip_costs(system.chip)
-    return chips * (costs["p_static_w"] + costs["p_infra_w"]) + host.idle_power.nominal
+    around = 0.0 if host.around is None else host.around.nominal
+    return chips * (costs["p_static_w"] + costs["p_infra_w"]) + host.idle_power.nominal + around
 
 
 def chip_costs(chip: ChipSpec) -> dict[str, float]:
@@ -158,8 +160,10 @@ def on_host(view: View, host: HostSpec) -> Price:
     """Executed by the host for one token or step."""
     synapses = sum(part.projection.synapse.count() for part in view.segments)
     work = island_work(view.rows, max(1, synapses // view.rows), 1)
-    seconds = float(view.share) * max(work.flops / host.peak_flops.nominal, work.bytes / host.bandwidth.nominal)
-    return Price(seconds * host.active_power.nominal, seconds, 0.0)
+    busy = float(view.share) * max(work.flops / host.peak_flops.nominal, work.bytes / host.bandwidth.nominal)
+    waits, watts = (0.0 if part is None else part.nominal for part in (host.launch, host.launch_power))
+    start = float(view.share) * waits
+    return Price(busy * host.active_power.nominal + start * watts, busy + start, 0.0)
 
 
 def core_parts(view: View, shards: Sequence[Shard], limits: Sequence[int | None], scale: int) -> int:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from neurodeploy.accounting.account import account
 from neurodeploy.accounting.costs import SENT_J, cost
+from neurodeploy.accounting.outlines import Assumed, OnHost, host_load, outline_loads
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.graph import HostOp, ModelInfo
@@ -17,6 +19,7 @@ from partitioner.classify import crossings
 from partitioner.files.json_form import mapping_from_json, mapping_to_json
 from partitioner.mapper import map_model
 from partitioner.offload.mapping import joules_of, map_offloaded, offer
+from partitioner.offload.price import on_host
 from partitioner.options import Options, Pin
 from partitioner.verify.violations import verify
 from targets.hosts import get_host
@@ -282,3 +285,17 @@ def test_the_verifier_wants_shards_or_the_host_never_both(two_chips: Any) -> Non
         text.startswith(found["on_host"][0])
         for text in verify(replace(mapping, assignments=tuple(steps)), program, SYSTEM)
     )
+
+
+@pytest.mark.parametrize("name", ["cpu-generic", "jetson-orin-nano", "h100"])
+def test_a_layer_on_the_host_has_the_price_of_the_account(name: str) -> None:
+    """Its seconds and what flows above idle, the start of an operation on a card among them."""
+    island, host = hollow_island("layers.0.up", 512, 256, layer=0), get_host(name)
+    price = on_host(make.view(island, SYSTEM.chip), host)
+    prompt, token = host_load(hollow_program(INFO, [island]), [OnHost(512, 256, 1, 1.0, 0)], 1)
+    ledger = account(
+        outline_loads((), token, prompt, SYSTEM, Assumed(1.0, "", 1), chips=0, cores=0), SYSTEM, host, "generate"
+    )
+    assert price.seconds == pytest.approx(ledger.seconds.nominal)
+    above = [entry.joules.nominal for entry in ledger.entries if "above idle" in entry.event]
+    assert price.joules == pytest.approx(sum(above))
