@@ -13,6 +13,7 @@ from neurodeploy.ir.chip import Basis
 from neurodeploy.ir.devices import POPULATION as POPULATIONS
 from neurodeploy.reporting import units
 from neurodeploy.reporting.units import Band, Data
+from neurodeploy.reporting.without_chip import clause
 
 #: Share of a boundary's energy that its ledger entries may miss before the page shows it as "not itemised".
 ITEMISED_TOLERANCE = 0.005
@@ -37,7 +38,7 @@ PROJECTION = {"events": "Events", "density": "Density", "synops": "Synaptic oper
 
 
 def verdict(data: Mapping[str, Any]) -> list[str]:
-    """The clauses of the verdict in order: fit, energy, accuracy; only of what was run."""
+    """The clauses of the verdict in order: fit, energy, whether the chip pays, accuracy; only of what was run."""
     clauses = []
     section, run = data.get("map"), data.get("run")
     if section is not None:
@@ -49,6 +50,8 @@ def verdict(data: Mapping[str, Any]) -> list[str]:
         clauses.append(
             f"{needs} {units.si(band['nominal'], 'J')} per {PHASE_TEXT[name]} at the chip boundary (modelled)"
         )
+    pays = clause(phase) if phase is not None else None
+    clauses += [pays] if pays else []
     accuracy = data.get("accuracy")
     if accuracy is not None:
         clauses.append(loss_clause(accuracy))

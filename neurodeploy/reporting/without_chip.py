@@ -42,3 +42,13 @@ def verdicts(phase: Data) -> list[str]:
     rows: Sequence[Data] = found.get("ways", ())
     said = [*(str(row["text"]) for row in rows), *(str(note) for note in found.get("notes", ()))]
     return [f"{text[0].upper()}{text[1:]}." for text in said]
+
+
+def clause(phase: Data) -> str | None:
+    """Whether the chip pays beside its host alone, one at a time, as a part of a sentence; None where nothing is known."""
+    row = next(iter((phase.get("without_chip") or {}).get("ways", ())), None)
+    if row is None or row["verdict"] == "not possible":
+        return None
+    open_ = "" if row["settled"] else " (not settled by the bands)"
+    times = units.digits(row["ratio"]["nominal"], 2)
+    return f"{row['verdict']} beside its host alone, which takes {times} times its joules at the wall{open_}"
