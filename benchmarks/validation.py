@@ -39,7 +39,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = "published rows"
 #: A loading that is left out of the table.
 SMALLEST = 0.1
-PAGE, ENERGY, TABLE = ROOT / "docs" / "validation.md", ROOT / "docs" / "energy.md", ROOT / "targets" / "fitted_loihi2.py"
+PAGE, ENERGY, TABLE = (
+    ROOT / "docs" / "validation.md",
+    ROOT / "docs" / "energy.md",
+    ROOT / "targets" / "fitted_loihi2.py",
+)
 
 
 #: Every coefficient that the account takes from a chip's table, and what it multiplies.
@@ -107,8 +111,9 @@ class Beside:
 
 
 def fit() -> Calibrated:
-    systems = {system.name: system for system in UNFITTED}
-    return calibrate([row.measured for row in rows(systems) if row.sample == FIT], SOURCE)
+    systems = {**SYSTEMS, **{system.name: system for system in UNFITTED}}
+    of = [row.measured for row in rows(systems) if row.sample == FIT and row.measured.system.chip.name == "loihi2"]
+    return calibrate(of, SOURCE)
 
 
 def predicted(systems: Mapping[str, SystemSpec]) -> list[Beside]:
@@ -191,7 +196,7 @@ def _band(q: Quantity) -> str:
 
 
 def page(found: Calibrated, beside: Sequence[Beside]) -> str:
-    fitted = [one.row for one in beside if one.row.sample == FIT]
+    fitted = [one.row for one in beside if one.row.sample == FIT and one.row.measured.system.chip.name == "loihi2"]
     sets = {name: summary(beside, name) for name in (UNSEEN, FIT)}
     heads = (
         "Sample",

@@ -24,7 +24,7 @@ from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry, per_unit
 from neurodeploy.accounting.loads import EventCounts, RunLoads, check_option
 from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
 from neurodeploy.errors import UserError
-from neurodeploy.ir.chip import ChipSpec, HostSpec, Quantity, SystemSpec
+from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
 #: Which chips draw power: those that hold a shard, all of the system, or those with work in a step, with their share of the
 #: board or without it.
