@@ -9,7 +9,7 @@ import typer
 
 from neurodeploy.cli import options as given
 from neurodeploy.cli.app import execute
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, UserError
 
 
 def explain(bundle: given.BundlePath, as_json: given.Json = False) -> None:
@@ -39,20 +39,35 @@ def report(
 def export(
     bundle: given.BundlePath,
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             metavar="F.nir|F.net|F.parts|DIR", help="The file or folder to write; its ending says the format."
         ),
-    ],
+    ] = None,
+    lava: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="F.py", help="In place of --out: write a plain Lava script, its arrays and a .net beside it."
+        ),
+    ] = None,
     dt: Annotated[float | None, typer.Option(help="Seconds of a time step, where the network has none.")] = None,
-    format: Annotated[str | None, typer.Option(help="sanafe: a mapped network for SANA-FE, into a folder.")] = None,
+    format: Annotated[
+        str | None, typer.Option(help="sanafe: a mapped network for SANA-FE, into a folder; lava: as --lava.")
+    ] = None,
     input: given.Input = None,
     steps: given.Steps = None,
     layout: given.Layout = None,
     as_json: given.Json = False,
 ) -> None:
-    """Write a program for other tools: NIR, parts of NIR, a lava-dl .net, or with its mapping for SANA-FE."""
-    execute("export", locals())
+    """Write a program for other tools: NIR, parts of NIR, a lava-dl .net, a Lava script, or with its mapping for SANA-FE."""
+    asked = locals()
+    script = asked.pop("lava")
+    if (out is None) == (script is None) or (script is not None and format is not None):
+        fix = "give --out F, or --lava F.py"
+        raise UserError(
+            "ND1100", "neurodeploy export", "needs one of --out and --lava, the latter without --format", fix
+        )
+    execute("export", asked if script is None else {**asked, "out": script, "format": "lava"})
 
 
 def verify(bundle: given.BundlePath, as_json: given.Json = False) -> None:

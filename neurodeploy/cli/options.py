@@ -57,8 +57,8 @@ Resume = Annotated[Path | None, typer.Option(help="Go on from this state.")]
 RunnerName = Annotated[
     str,
     typer.Option(
-        help="fast, reference, partitioned (executes the bundle's mapping core by core), or lava (spiking networks): "
-        "the same bits."
+        help="fast, reference, partitioned (executes the bundle's mapping core by core), or of spiking networks lava: the "
+        "same bits; loihi2: a board, with Intel's lava-loihi."
     ),
 ]
 Host = Annotated[str, typer.Option(help=f"Host profile: {', '.join(HOSTS)}.")]

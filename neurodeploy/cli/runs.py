@@ -25,6 +25,10 @@ def run(
     out: Annotated[Path | None, typer.Option(help="Write outputs and probes to this .npz.")] = None,
     checkpoint: given.Checkpoint = None,
     resume: given.Resume = None,
+    measured: Annotated[
+        Path | None,
+        typer.Option(metavar="F.json", help="With --runner loihi2: write what the board measured, for calibrate."),
+    ] = None,
     runner: given.RunnerName = "fast",
     as_json: given.Json = False,
 ) -> None:
@@ -125,7 +129,11 @@ def energy(
 
 def calibrate(
     measurements: Annotated[
-        Path, typer.Argument(metavar="FILE.csv", help="Joules, watts or seconds of mapped bundles, a row a run.")
+        Path,
+        typer.Argument(
+            metavar="FILE.csv",
+            help="Joules, watts or seconds of mapped bundles, a row a run; or what run --measured wrote.",
+        ),
     ],
     out: Annotated[Path, typer.Option(help="File of coefficients to write, for energy --coefficients.")],
     host: given.Host = "cpu-generic",

@@ -1,7 +1,8 @@
-"""`export`: a bundle for other tools, as NIR, as a lava-dl .net, or with its mapping for SANA-FE."""
+"""`export`: a bundle for other tools, as NIR, as a lava-dl .net, as a Lava script, or with its mapping for SANA-FE."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,14 @@ from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.comparing import has_float
+from neurodeploy.pipeline.exporting_lava import export_lava
 from neurodeploy.pipeline.exporting_sanafe import export_sanafe
 from neurodeploy.pipeline.hollow import refuse_hollow
 from neurodeploy.storage.temporary import written_aside
 
 FORMATS = (".nir", ".net", ".parts")
+#: Formats that no ending says.
+BY_NAME: Mapping[str, Callable[..., dict[str, Any]]] = {"sanafe": export_sanafe, "lava": export_lava}
 
 
 def export(
@@ -30,8 +34,9 @@ def export(
     steps: int | None = None,
     layout: str | None = None,
 ) -> dict[str, Any]:
-    """Write the program as ``F.nir`` or ``F.net``, or with `format` "sanafe" and its mapping into a folder
-    (`exporting_sanafe`, which alone takes `input`, `steps` and `layout`); the dictionary is what ``export --json`` prints.
+    """Write the program as ``F.nir`` or ``F.net``, with `format` "lava" as a script (`exporting_lava`), or with "sanafe" and
+    its mapping into a folder (`exporting_sanafe`); these two take `input`, `steps` and `layout`. The dictionary is what
+    ``export --json`` prints.
 
     .nir : of a bundle made of a NIR file the float network that was quantised; of one made of a .net the integers as real
         numbers with a time step of `dt` seconds, where NIR has its neurons (ND1250 names what it does not have). Of a
@@ -44,17 +49,16 @@ def export(
     Raises ND5012 for another format, ND3261 for a `dt` that would have no effect, ND5004 where the file cannot be written,
     ND3291 where NIR has nothing for a population, or for all of them.
     """
-    if format == "sanafe":
-        if dt is not None:
-            raise UserError("ND3261", "--dt", "has no effect on SANA-FE's files", "leave it out")
-        return export_sanafe(bundle, out, input=input, steps=steps, layout=layout)
     if format is not None:
-        raise BundleError(
-            "ND5012", f"--format {format!r:.40}", "is no format to export to", "give sanafe, or leave it out"
-        )
+        if format not in BY_NAME:
+            fix = f"give {' or '.join(BY_NAME)}, or leave it out"
+            raise BundleError("ND5012", f"--format {format!r:.40}", "is no format to export to", fix)
+        if dt is not None:
+            raise UserError("ND3261", "--dt", f"has no effect on the format {format}", "leave it out")
+        return BY_NAME[format](bundle, out, input=input, steps=steps, layout=layout)
     for name, value in (("--input", input), ("--steps", steps), ("--layout", layout)):
         if value is not None:
-            raise UserError("ND3261", name, "has an effect only with --format sanafe", "leave it out")
+            raise UserError("ND3261", name, "has an effect only with --lava or --format sanafe", "leave it out")
     target = Path(out)
     kind = target.suffix.lower()
     if kind not in FORMATS:

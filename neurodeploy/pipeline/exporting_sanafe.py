@@ -9,9 +9,8 @@ import numpy as np
 
 from neurodeploy.bundle import open_bundle
 from neurodeploy.errors import BundleError, UserError
-from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.pipeline.session import read_mapping
-from neurodeploy.pipeline.streams import stream_of
+from neurodeploy.pipeline.streams import refuse_hosted, stream_of
 from neurodeploy.reporting.files import write_all
 
 
@@ -41,9 +40,7 @@ def export_sanafe(
         fix = "give a bundle that was converted from a .nir or .net file"
         raise UserError("ND3250", bundle, "holds a language model, not a spiking network", fix)
     mapping, system = read_mapping(opened)
-    for name in sorted(hosted_populations(opened.program, mapping.assignments)):
-        problem = "is computed by the host in this mapping, and SANA-FE has chips alone"
-        raise UserError("ND3292", name, problem, "map the bundle without its pin")
+    refuse_hosted(opened, mapping, "SANA-FE")
     spikes, notes = {}, list[str]()
     if input is not None:
         stream = stream_of(input, opened, steps, layout)

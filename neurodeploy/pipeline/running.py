@@ -19,7 +19,7 @@ from neurodeploy.ir.run import RunState
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.counts import counts_of
 from neurodeploy.pipeline.keeping import Keeper, ordered
-from neurodeploy.pipeline.session import STREAM, TEXT, Progress, executed, suited
+from neurodeploy.pipeline.session import BOARD, STREAM, TEXT, Progress, executed, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed, probes_of
 from neurodeploy.pipeline.texts import hybrid, windows
@@ -41,11 +41,14 @@ def run(
     out: str | Path | None = None,
     checkpoint: str | Path | None = None,
     resume: str | Path | None = None,
+    measured: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run a text, or the input of a spiking network, and count what happened; the dictionary is what ``run --json`` prints.
 
-    runner : "fast", "reference", "partitioned" (executes the bundle's mapping), or "lava" for spiking networks.
+    runner : "fast", "reference", "partitioned" (executes the bundle's mapping), or for spiking networks "lava" and "loihi2",
+        a board: its outputs, and what it measured, under "board" (`on_board.told`); `measured` takes that as a file for
+        `calibrate`. ND4002 says what is missing to run on one.
 
     Of a language model: the `text` is prefilled, `max_tokens` of it (default: 512).
 
@@ -62,7 +65,7 @@ def run(
         TEXT: {"max_tokens": max_tokens},
         STREAM: {
             "steps": steps, "layout": layout, "probes": probes or None, "out": out, "checkpoint": checkpoint,
-            "resume": resume,
+            "resume": resume, "measured": measured,
         },
     })  # fmt: skip
     ran: Callable[..., dict[str, Any]] = _stream if opened.program.streamed else _text
@@ -85,11 +88,12 @@ def _text(
 def _stream(
     opened: Bundle, input: str | Path, *, runner: str, progress: Progress | None, steps: int | None = None,
     layout: str | None = None, probes: Sequence[str] = (), out: str | Path | None = None,
-    checkpoint: str | Path | None = None, resume: str | Path | None = None,
+    checkpoint: str | Path | None = None, resume: str | Path | None = None, measured: str | Path | None = None,
 ) -> dict[str, Any]:  # fmt: skip
     network = opened.program.network
     watched = probes_of(probes, network)
-    _check_places(out, checkpoint)
+    _check_board(runner, measured, checkpoint)
+    _check_places(out, checkpoint, measured)
     save = Keeper(opened, Path(out) if out else None, Path(checkpoint) if checkpoint else None)
     state = save.resumed(Path(resume), watched) if resume else None
     stream, engine = fed(input, opened, runner, steps, layout)
@@ -109,6 +113,7 @@ def _stream(
     if out and save.first <= first:
         stream.notes.append(f"{out} holds the steps from {save.first} on")
     done = stream.steps - first
+    board = _from_board(result, opened, input, stream, measured) if runner == BOARD else {}
     return {
         "open_questions": stream.questions,
         "unit": "step",
@@ -122,16 +127,42 @@ def _stream(
         "steps_per_s": done * stream.samples / seconds if seconds else None,
         "out": str(out) if out else None,
         "checkpoint": str(checkpoint) if checkpoint else None,
+        **board,
     }
 
 
-def _check_places(out: str | Path | None, checkpoint: str | Path | None) -> None:
-    """ND5004 before the work for a file that could not be written after it."""
-    places = [Path(place) for place in (out, checkpoint) if place is not None]
+def _from_board(
+    result: Any, opened: Bundle, input: str | Path, stream: Stream, measured: str | Path | None
+) -> dict[str, Any]:
+    """Entries "board" and "measured" of a run on one, and its notes; the file for `calibrate` is written."""
+    from neurodeploy.pipeline import on_board
+
+    found = {"board": on_board.told(result, stream.steps), "measured": str(measured) if measured else None}
+    stream.notes += on_board.notes(result)
+    if measured:
+        on_board.write(Path(measured), result, opened, input, stream)
+    return found
+
+
+def _check_board(runner: str, measured: object, checkpoint: object) -> None:
+    """ND3261 for an option that has no effect on this runner."""
+    if measured is not None and runner != BOARD:
+        raise UserError(
+            "ND3261", "--measured", f"has no effect on the runner {runner}", f"run on {BOARD}, or leave it out"
+        )
+    if checkpoint is not None and runner == BOARD:
+        raise UserError("ND3261", "--checkpoint", "has no effect on a board, which keeps its state", "leave it out")
+
+
+def _check_places(*asked: str | Path | None) -> None:
+    """ND5004 before the work for a file that could not be written after it, or that two things would be written to."""
+    places = [Path(place).absolute() for place in asked if place is not None]
     for place in places:
         check_place(place)
-    if len(places) == 2 and places[0].absolute() == places[1].absolute():
-        raise BundleError("ND5004", places[0], "would hold both the outputs and the state", "name two files")
+        if places.count(place) > 1:
+            raise BundleError(
+                "ND5004", place, "would hold two of outputs, state and measurements", "name a file for each"
+            )
 
 
 def _check_resumed(state: RunState, stream: Stream, resume: object) -> None:

@@ -21,6 +21,8 @@ Progress = Callable[[str, int, int], None]
 
 #: The runner that executes the mapping of a bundle, whatever the bundle holds.
 PARTITIONED = "partitioned"
+#: A Loihi 2 board, of spiking networks.
+BOARD = "loihi2"
 #: Words of the command line for options that have another name in Python.
 _FLAGS = {"probes": "probe", "with_float": "no-float"}
 
@@ -118,4 +120,5 @@ def extent(mapping: Mapping) -> dict[str, Any]:
 
 def kept_as(bundle: Bundle, runner: str) -> str:
     """The runner's name in the digest of what is kept of a run; a mapping that is executed belongs to it."""
-    return f"{runner} {bundle.read_mapping()}" if runner == PARTITIONED else runner
+    executes = runner == PARTITIONED or (runner == BOARD and bundle.is_mapped)
+    return f"{runner} {bundle.read_mapping()}" if executes else runner

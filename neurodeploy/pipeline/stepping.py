@@ -46,7 +46,7 @@ def advance(
     width += sum(len(p.neurons or ()) or network.populations[p.population].size for p in probes)
     most = max(1, STRETCH // max(1, width * stream.samples))
     take = min(FIRST_STRETCH, most)
-    if runner.name == "lava":  # its processes are started anew by every call
+    if runner.name in ("lava", "loihi2"):  # their processes are started anew by every call
         take = most = stream.steps
     first = at = state.step if state else 0
     parts: list[RunResult] = []

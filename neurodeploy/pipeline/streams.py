@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle import Bundle
 from neurodeploy.errors import UserError
+from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.mapping import Mapping as Mapped
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import Probe, Runner
 from neurodeploy.ir.segments import Encode
 from neurodeploy.neurons.registry import get_model
-from neurodeploy.pipeline.session import PARTITIONED, runner_of
+from neurodeploy.pipeline.session import BOARD, PARTITIONED, read_mapping, runner_of
 from neurodeploy.pipeline.texts import hybrid
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Largest payload of the calibration of an input that is no spike: 16 bits with a sign.
 GRADED_PAYLOAD = (1 << 15) - 1
-RUNNERS = ("fast", "reference", "lava", PARTITIONED)
+RUNNERS = ("fast", "reference", "lava", BOARD, PARTITIONED)
 #: Seconds of the reference runner for a population or projection in a step, and for a synapse or neuron in a step of a
 #: sample; what the compiled kernels take to load in the same seconds. All three scale with the processor.
 PART_S, ITEM_S, LOAD_S = 50e-6, 10e-9, 0.3
@@ -44,9 +46,10 @@ def runner_for(name: str, bundle: Bundle, steps: int, samples: int) -> Runner:
     loaded, it runs in their place, with the same bits. ND3257 for an unknown name."""
     if name not in RUNNERS:
         raise UserError("ND3257", name, "is not a runner of spiking networks", f"choose one of {', '.join(RUNNERS)}")
-    if bundle.program.host and name == "lava":
+    if bundle.program.host and name in ("lava", BOARD):
         problem = "computes no operation of a host, and this program has some"
-        raise UserError("ND3257", name, problem, f"choose one of {', '.join(r for r in RUNNERS if r != name)}")
+        others = ", ".join(runner for runner in RUNNERS if runner not in ("lava", BOARD))
+        raise UserError("ND3257", name, problem, f"choose one of {others}")
     network = bundle.program.network
     if name == "fast" and not bundle.program.host and "simulators.fast.runner" not in sys.modules:
         items = sum(p.size for p in network.populations.values())
@@ -58,7 +61,27 @@ def runner_for(name: str, bundle: Bundle, steps: int, samples: int) -> Runner:
         from simulators.lava import LavaRunner
 
         return LavaRunner()
+    if name == BOARD:
+        return _board(bundle, runner_for("fast", bundle, steps, samples))
     return hybrid(bundle, name) if bundle.program.host else runner_of(bundle, name)
+
+
+def _board(bundle: Bundle, twin: Runner) -> Runner:
+    """Placed by the bundle's mapping, where it has one. ND4002 where there is no board, before anything is read or run;
+    ND3292 where the mapping leaves a population to the host."""
+    from simulators.lava.board import Loihi2Runner, require_board
+
+    require_board()
+    mapping = read_mapping(bundle)[0] if bundle.is_mapped else None
+    refuse_hosted(bundle, mapping, "a board")
+    return Loihi2Runner(twin, mapping)
+
+
+def refuse_hosted(bundle: Bundle, mapping: Mapped | None, who: str) -> None:
+    """ND3292 where a mapping leaves a population to the host, which those who have chips alone cannot run."""
+    for name in sorted(hosted_populations(bundle.program, mapping.assignments if mapping else ())):
+        problem = f"is computed by the host in this mapping, and {who} has chips alone"
+        raise UserError("ND3292", name, problem, "map the bundle without its pin")
 
 
 def stream_of(path: str | Path, bundle: Bundle, steps: int | None, layout: str | None = None) -> Stream:

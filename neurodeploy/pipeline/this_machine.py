@@ -21,7 +21,6 @@ def doctor() -> dict[str, Any]:
     from neurodeploy.frontends.packaged import PACKAGED
     from simulators import lava
     from simulators.products import choice
-    from targets.boards import loihi2_board
     from targets.power import nvml_counter, rapl_domains
 
     versions: dict[str, str | None] = {}
@@ -30,11 +29,6 @@ def doctor() -> dict[str, Any]:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             versions[name] = None
-    try:
-        loihi2_board()
-        board = "available"
-    except TargetUnavailable as error:
-        board = str(error)
     domains, why = rapl_domains()
     card, no_card = nvml_counter()
     return {
@@ -48,13 +42,23 @@ def doctor() -> dict[str, Any]:
         **choice.report(),
         "power_counters": [domain.name for domain in domains] or why,
         "card_counter": card.name if card else no_card,
-        "boards": {"loihi2": board},
+        "boards": {"loihi2": _board()},
         "simulators": {"lava": lava.describe().removeprefix("lava: ")},
         "models": {
             name: "installed" if importlib.util.find_spec(entry.parts[0][0]) else f"not installed: {entry.install}"
             for name, entry in PACKAGED.items()
         },
     }
+
+
+def _board() -> str:
+    from simulators.lava.board import require_board
+
+    try:
+        lava = require_board()
+    except TargetUnavailable as error:
+        return str(error)
+    return f"what drives one is here ({lava.python}); whether a board answers shows in a run"
 
 
 def _installed() -> bool:

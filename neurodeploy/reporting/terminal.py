@@ -13,15 +13,13 @@ from rich.console import Console
 from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.accounting.report_json import BOUNDARY_TEXT
 from neurodeploy.reporting import derive, side_by_side, units, what_if, without_chip
+from neurodeploy.reporting.terminal_board import UNITS
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_verify
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_offload import print_offload
 from neurodeploy.reporting.terminal_run import print_convert, print_eval, print_export, print_open, print_run
 from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table
-
-#: Of a measurement.
-UNITS = {"joules": "J", "seconds": "s", "watts": "W"}
 
 
 def print_map(found: Mapping[str, Any], console: Console) -> None:

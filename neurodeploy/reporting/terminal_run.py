@@ -9,6 +9,7 @@ from rich.console import Console
 
 from neurodeploy.reporting import units
 from neurodeploy.reporting.derive import POPULATION, PROJECTION, alike, differing
+from neurodeploy.reporting.terminal_board import print_board
 from neurodeploy.reporting.terminal_table import LINES, extent, listed, say, show_table
 
 #: Places that one gathered line names.
@@ -103,8 +104,10 @@ def print_run(found: Mapping[str, Any], console: Console) -> None:
         say(console, text, "bold yellow")
     for name, row in found.get("outputs", {}).items():
         say(console, _outcome(name, row))
+    if "board" in found:
+        print_board(found["board"], console)
     listed(console, found.get("notes", ()))
-    for key, what in (("out", "outputs"), ("checkpoint", "state")):
+    for key, what in (("out", "outputs"), ("checkpoint", "state"), ("measured", "measurements")):
         if found.get(key):
             say(console, f"{what} written to {found[key]}")
     if found.get("steps_per_s"):

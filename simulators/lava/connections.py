@@ -36,6 +36,8 @@ MESSAGE_BITS = 24
 #: Lava's Conv keeps kernel size, stride, padding, dilation and groups as int8 and computes with them in int8.
 CONV_REACH = 127
 
+NO_EXPONENT = "Lava's Conv ignores weight_exp on a CPU"
+
 
 class Connection(NamedTuple):
     """process : module and class, "own" for ours. arguments : of its constructor; numpy arrays are sent as they are.
@@ -59,12 +61,19 @@ class SparseMatrix(NamedTuple):
     shape: tuple[int, int]
 
 
-def connection(p: Projection) -> Connection:
-    """The Lava process of a projection that is not direct. ND4104 where its format contradicts its weights."""
-    reason = refused(p)
+def connection(p: Projection, chip: bool = False) -> Connection:
+    """The Lava process of a projection that is not direct. ND4104 where its format contradicts its weights.
+
+    chip : whether Lava's Conv is given exponents, which its process documents (``weight * pow(2, weight_exp)``) and its
+        models for a CPU ignore.
+    """
+    reason = refused(p, chip)
     if reason:
         return _own(p, reason)
-    return PROCESSES[type(p.synapse)].made(p)
+    made = PROCESSES[type(p.synapse)].made(p)
+    if chip and isinstance(p.synapse, Conv) and p.weight_exp:
+        return made._replace(arguments=made.arguments | {"weight_exp": p.weight_exp})
+    return made
 
 
 def check_foreign(network: Network) -> None:
@@ -75,10 +84,13 @@ def check_foreign(network: Network) -> None:
             raise UserError("ND4105", f"projection {p.name}", problem, "run it on fast, reference or partitioned")
 
 
-def refused(p: Projection) -> str:
-    """Why none of Lava's own processes computes this projection, "" where one does."""
+def refused(p: Projection, chip: bool = False) -> str:
+    """Why none of Lava's own processes computes this projection, "" where one does; `chip` as in `connection`."""
     own = PROCESSES.get(type(p.synapse))
-    return f"Lava has no {p.synapse.kind} synapses" if own is None else own.refused(p)
+    if own is None:
+        return f"Lava has no {p.synapse.kind} synapses"
+    reason = own.refused(p)
+    return "" if chip and reason == NO_EXPONENT else reason
 
 
 def _conv(p: Projection) -> Connection:
@@ -101,13 +113,11 @@ def _no_conv(p: Projection) -> str:
         return "Lava has no transposed convolution"
     if p.depth > 1:
         return "Lava's Conv has no delays"
-    if p.weight_exp:
-        return "Lava's Conv ignores weight_exp on a CPU"
     spans = [(k - 1) * d + 1 for k, d in zip(s.weight.shape[1:3], s.dilation, strict=True)]
     numbers = (*s.stride, *spans, s.groups, *(2 * side for side in s.padding))
     if max(numbers) > CONV_REACH:
         return f"Lava's Conv computes its geometry in 8 bits, {max(numbers)} does not fit"
-    return ""
+    return NO_EXPONENT if p.weight_exp else ""
 
 
 def _matrix(name: str, laid: Callable[[Projection, Coo, NDArray[Any]], Any]) -> Callable[[Projection], Connection]:

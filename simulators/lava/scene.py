@@ -22,6 +22,7 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunState
 from neurodeploy.neurons.model import Arrays
 from neurodeploy.neurons.registry import get_model, initial_state, output_ports, prepared_params
+from simulators.lava import adapters
 from simulators.lava.connections import SparseMatrix, connection
 from simulators.lava.models import LAVA
 
@@ -72,6 +73,13 @@ class Scene:
     prefix: str = ""
     #: Whether all ports are recorded, or only those that outputs and probes need.
     counts: bool = True
+    #: Whether the processes are meant for a chip (`connections.connection`), and whether adapters lead to and from a board,
+    #: on which nothing is recorded but outputs.
+    chip: bool = False
+    board: bool = False
+    #: Of a board: population or projection by its process; the processes that feed inputs.
+    on_cores: dict[str, str] = field(default_factory=dict)
+    feeding: list[str] = field(default_factory=list)
 
     def add(self, program: Program, number: int, sample: int) -> None:
         """One sample of the program that has this number."""
@@ -80,7 +88,8 @@ class Scene:
 
     def job(self) -> dict[str, Any]:
         """The description as JSON, arrays by name."""
-        return {"steps": self.steps, "processes": self.processes, "links": self.links, "records": self.records}
+        told = {"steps": self.steps, "processes": self.processes, "links": self.links, "records": self.records}
+        return told | ({"board": {"on_cores": self.on_cores, "feeding": self.feeding}} if self.board else {})
 
     def value(self, value: Any) -> Any:
         """A value for JSON; arrays and matrices go to `arrays`."""
@@ -123,6 +132,7 @@ class _Sample:
         #: Input and output ports as Lava names them.
         self.entering: dict[tuple[str, str], End] = {}
         self.leaving: dict[tuple[str, str], End] = {}
+        self.adapters: set[str] = set()
         self.first = 0 if program.state is None else program.state.step
 
     def add(self) -> None:
@@ -143,6 +153,27 @@ class _Sample:
         self.scene.process(name, "lava.proc.io.source:RingBuffer", {"data": data}, {})
         self.scene.placement[self.number][population.name] = "lava: PySendModelFixed"
         self.leaving[population.name, "s"] = (name, "s_out")
+        self.scene.feeding.append(name)
+
+    def _onto_chip(self, p: Projection, source: End) -> End:
+        """Of a board: what comes from the host passes an adapter, one for each shape that is asked for."""
+        if not self.scene.board or p.source not in self.network.inputs:
+            return source
+        kind, arguments = adapters.onto_chip(self.network, p)
+        name = f"{self.prefix}{p.source}/{kind}"
+        if name not in self.adapters:
+            self.adapters.add(name)
+            self.scene.process(name, f"{adapters.MODULE}:{kind}", arguments, {})
+            self.scene.links.append((*source, name, "inp"))
+        return (name, "out")
+
+    def _off_chip(self, population: Population, ends: list[End]) -> list[End]:
+        """Of a board: an output passes an adapter on its way to the recorder."""
+        kind, arguments = adapters.off_chip(population)
+        name = f"{self.prefix}{population.name}/{kind}"
+        self.scene.process(name, f"{adapters.MODULE}:{kind}", arguments, {})
+        self.scene.links += [(*end, name, "inp") for end in ends]
+        return [(name, "out")]
 
     def _state(self, population: Population) -> dict[str, NDArray[np.int64]]:
         if self.program.state is None:
@@ -162,6 +193,7 @@ class _Sample:
         arguments = {"shape": [population.size], **row.arguments(params, self.first)}
         variables = {**row.variables(params, self.first), **state}
         self.scene.process(name, row.process, arguments, variables)
+        self.scene.on_cores[name] = population.name
         self._join(population, name, row.ports, row.outputs)
 
     def _join(self, population: Population, name: str, ports: Mapping[str, str], outputs: Mapping[str, str]) -> None:
@@ -193,22 +225,24 @@ class _Sample:
         self._join(population, name, ports, sent)
 
     def _projection(self, p: Projection) -> None:
-        source = self.leaving[p.source, p.source_port]
+        source = self._onto_chip(p, self.leaving[p.source, p.source_port])
         target = self.entering[p.target, p.target_port]
         if p.synapse.wire:
             self._direct(p, source, target)
             return
-        made = connection(p)
+        made = connection(p, self.scene.chip)
         self.scene.placement[self.number][p.name] = f"ours: {made.reason}" if made.reason else f"lava: {made.model}"
         name = f"{self.prefix}{p.name}/synapses"
         variables: dict[str, Any] = {}
         if self.program.state is not None:
             variables[made.buffer] = _buffer(p, made.process, self.program.state.pending[p.name][self.sample])
         self.scene.process(name, made.process, made.arguments, variables)
+        self.scene.on_cores[name] = p.name
         self.scene.links += [(*source, name, "s_in"), (name, "a_out", *target)]
         self.arriving[p.target, p.target_port].append((name, "a_out"))
         record = {"kind": "variable", "process": name, "variable": made.buffer, "last": True}
-        self.scene.keep(Kept(self.number, self.sample, "pending", p.name, made.process), record)
+        if not self.scene.board:
+            self.scene.keep(Kept(self.number, self.sample, "pending", p.name, made.process), record)
 
     def _direct(self, p: Projection, source: End, target: End) -> None:
         placement = "lava: port to port"
@@ -224,6 +258,8 @@ class _Sample:
         self.arriving[p.target, p.target_port].append(source)
 
     def _record(self, population: Population) -> None:
+        if self.scene.board and population.model == INPUT:
+            return
         where = (self.number, self.sample)
         shape = [population.size]
         probed = {probe.variable for probe in self.program.probes if probe.population == population.name}
@@ -231,8 +267,9 @@ class _Sample:
         for i, port in enumerate(output_ports(population)):
             ends = [self.leaving[population.name, port]]
             if self.scene.counts or port in probed or (shown and i == 0):
+                ends = self._off_chip(population, ends) if self.scene.board else ends
                 self._keep_port(Kept(*where, "output", population.name, port), ends, shape)
-        if population.model == INPUT:
+        if population.model == INPUT or self.scene.board:
             return
         model = get_model(population.model)
         for port in model.ports:

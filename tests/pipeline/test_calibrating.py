@@ -102,3 +102,50 @@ def test_coefficients_that_are_none(change: object, says: str, bundle: Path, tmp
     )
     found = cli(*fed)
     assert (found.status, found.code) == (2, "ND3109") and says in found.err and found.err.count("\n") == 1
+
+
+LAVA = "bundle,input,border,execution_time,power,vdd_power,vddm_power,static_power,error\n"
+
+
+def test_figures_by_the_names_of_lavas_profiler(bundle: Path, tmp_path: Path, cli: Cli) -> None:
+    """Times of a step, supplies that add up to the rails, static power by itself: the account comes to say them."""
+    table, steps = tmp_path / "lava.csv", 40
+    table.write_text(f"{LAVA}{bundle.name},in.npy,calls,3e-6,0.30,0.10,0.19,0.20,0.02\n")
+    found = cli.json("calibrate", table, "--out", tmp_path / "c.json")
+    rows = {(row["quantity"], row["boundary"], row["part"]): row for row in found["rows"]}
+    wanted = {
+        ("seconds", None, "total"): 3e-6 * steps, ("watts", "rails", "total"): 0.29,
+        ("watts", "chip", "total"): 0.30, ("watts", "chip", "static"): 0.20,
+    }  # fmt: skip
+    assert {key: row["measured"] for key, row in rows.items()} == pytest.approx(wanted)
+    static = next(row for row in found["coefficients"] if row["name"] == "p_static_w")
+    assert static["shrunk"] < 0.8
+    assert rows["watts", "chip", "static"]["after"] == pytest.approx(0.20, rel=0.1)
+    ledger = cli.json("energy", bundle, "--input", tmp_path / "in.npy", "--border", "calls")["sample"]
+    (entry,) = (entry for entry in ledger["entries"] if entry["component"] == "static")
+    before = rows["watts", "chip", "static"]["before"]
+    assert before == pytest.approx(entry["joules"]["nominal"] / ledger["seconds_per_token"]["nominal"])
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("bundle,input,vdd_power\nNAME,in.npy,1\n", "vdd_power without vddm_power"),
+        ("bundle,input,power,total_power\nNAME,in.npy,1,1\n", "in two ways"),
+        ("bundle,input,execution_time,seconds\nNAME,in.npy,1,1\n", "by our name and by Lava's"),
+        ("bundle,input,power,boundary\nNAME,in.npy,1,chip\n", "has a boundary or part for power"),
+    ],
+)
+def test_figures_of_lava_that_are_none(text: str, says: str, bundle: Path, tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "m.csv").write_text(text.replace("NAME", bundle.name))
+    found = cli("calibrate", tmp_path / "m.csv", "--out", tmp_path / "c.json")
+    assert (found.status, found.code) == (2, "ND3110") and says in found.err, found.err
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "{", '{"schema": "other"}', '{"schema": "neurodeploy-measurements/1", "rows": [1]}']
+)
+def test_files_of_measurements_that_are_none(text: str, tmp_path: Path, cli: Cli) -> None:
+    (tmp_path / "m.json").write_text(text)
+    found = cli("calibrate", tmp_path / "m.json", "--out", tmp_path / "c.json")
+    assert (found.status, found.code) == (2, "ND3110") and "no file of measurements" in found.err

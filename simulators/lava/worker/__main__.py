@@ -80,10 +80,16 @@ def main(folder: Path) -> None:
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
         for number, description in enumerate(job["runs"]):
             scene = Scene(description, arrays, folder / f"run_{number}.npz")
-            names.clear()
-            names.update(scene.names)
-            seconds = scene.run()
-            done["runs"].append({"models": scene.models, "seconds": seconds, "processes": len(scene.names)})
+            told: dict[str, Any] = {}
+            if "board" in description:
+                from .board import run_on_board
+
+                scene, seconds, told = run_on_board(scene, description, arrays, folder / f"run_{number}.npz", names)
+            else:
+                names.clear()
+                names.update(scene.names)
+                seconds = scene.run()
+            done["runs"].append({"models": scene.models, "seconds": seconds, "processes": len(scene.names), **told})
     (folder / "done.json").write_text(json.dumps(done), encoding="utf-8")
 
 

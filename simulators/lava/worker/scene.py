@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ Description = dict[str, Any]
 
 
 class Scene:
-    """One Lava run: `processes`, `links` and `records` of a description (see `simulators.lava.describe_run`)."""
+    """One Lava run: `processes`, `links` and `records` of a description (`simulators.lava.scene.Scene.job`)."""
 
     def __init__(self, description: Description, arrays: Any, path: Path) -> None:
         self.steps = int(description["steps"])
@@ -53,25 +54,34 @@ class Scene:
                 self._link(source, source_port, getattr(self.recorder, record["key"]))
 
     def run(self) -> dict[str, float]:
-        """From the first step to the last, then stop all processes; returns the seconds of each part."""
+        """From the first step to the last on the simulator, then stop all processes; returns the seconds of each part."""
         chosen = Loihi2SimCfg(select_tag="fixed_pt")
-        everything = [*self.processes.values(), self.recorder]
+        self.choose(chosen, lambda name: chosen)
+        return self.execute(chosen, None)
+
+    def choose(self, run_cfg: Any, chooser: Callable[[str], Any]) -> None:
+        """Let `chooser`, the configuration for a process by its id, take the model of each; `run_cfg` is told which."""
         found: dict[Any, Any] = {}
-        models = {}
-        for process in everything:
+        models = {self.recorder: model_of(self.recorder)}
+        for name, process in self.processes.items():
             if isinstance(process, OwnProcess):
                 models[process] = model_of(process)
                 continue
-            kind = type(process)
+            chosen = chooser(name)
+            kind = (type(process), chosen)
             if kind not in found:  # Lava looks for models in files again for every process: once a class will do
                 found[kind] = chosen.select(process, ProcGroupDiGraphs._find_proc_models(process))
             models[process] = found[kind]
         self.models = {name: models[process].__name__ for name, process in self.processes.items()}
-        chosen.exception_proc_model_map = models
+        self.classes = {name: models[process] for name, process in self.processes.items()}
+        run_cfg.exception_proc_model_map = models
+
+    def execute(self, run_cfg: Any, executable: Any) -> dict[str, float]:
+        """Run what was chosen, compiled already or not; returns the seconds of each part."""
         begun = time.monotonic()
-        self.recorder.create_runtime(run_cfg=chosen)
+        self.recorder.create_runtime(run_cfg=run_cfg, executable=executable)
         started = time.monotonic()
-        self.recorder.run(condition=RunSteps(num_steps=self.steps), run_cfg=chosen)
+        self.recorder.run(condition=RunSteps(num_steps=self.steps), run_cfg=run_cfg)
         stepped = time.monotonic()
         self.recorder.stop()
         return {"start": started - begun, "steps": stepped - started, "stop": time.monotonic() - stepped}
@@ -89,6 +99,7 @@ class Scene:
             # Lava declares one value for all neurons; its arithmetic takes one for each just as well.
             if isinstance(variable.init, np.ndarray) and variable.shape == (1,) and variable.init.size > 1:
                 variable.shape = variable.init.shape
+        process.name = entry["id"]
         self.processes[entry["id"]] = process
         self.names[process.id] = entry["id"]
 
