@@ -161,7 +161,7 @@ def _check_places(*asked: str | Path | None) -> None:
         check_place(place)
         if places.count(place) > 1:
             raise BundleError(
-                "ND5004", place, "would hold two of outputs, state and measurements", "name a file for each"
+                "ND5004", place, "would hold two of outputs, state and measurements", "name two files, or three"
             )
 
 
