@@ -3,15 +3,17 @@
 ::
 
     {"schema": "neurodeploy-coefficients/1", "chip": "loihi2", "source": "...",
-     "costs": {"t_step_floor_s": {"low": .., "nominal": .., "high": .., "unit": "s", "basis": "derived", "source": ".."}}}
+     "costs": {"t_step_floor_s": {"low": .., "nominal": .., "high": .., "unit": "s", "basis": "derived", "source": ".."}},
+     "errs": {"t_step_floor_s": {"calibrated on board.csv: t_step_floor_s": 1.0}}}
 
-A file has the coefficients that differ; the others are those of the chip's own table.
+A file has the coefficients that differ; the others are those of the chip's own table. Those of `errs` err with causes, by
+loadings whose squares have the sum 1 (`neurodeploy.ir.chip.ChipSpec.errs`); a file may lack it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,12 +25,16 @@ from neurodeploy.storage.opening import read_bounded
 SCHEMA = "neurodeploy-coefficients/1"
 #: Bytes that a file has at most.
 LARGEST = 1 << 20
+#: How far squares of loadings may be from the sum 1.
+UNIT = 1e-3
 
 
-def to_json(chip: ChipSpec, names: Mapping[str, object], source: str) -> str:
+def to_json(chip: ChipSpec, names: Iterable[str], source: str) -> str:
     """These coefficients of a chip, as a file holds them."""
     costs = {name: _fields(chip.costs[name]) for name in names}
-    return json.dumps({"schema": SCHEMA, "chip": chip.name, "source": source, "costs": costs}, indent=1) + "\n"
+    errs = {name: dict(chip.errs[name]) for name in costs if name in chip.errs}
+    found = {"schema": SCHEMA, "chip": chip.name, "source": source, "costs": costs, "errs": errs}
+    return json.dumps(found, indent=1) + "\n"
 
 
 def _fields(q: Quantity) -> dict[str, object]:
@@ -51,7 +57,29 @@ def read(path: Path, chip: ChipSpec) -> ChipSpec:
     costs = found.get("costs")
     if not isinstance(costs, dict):
         raise _wrong(path, "has no costs")
-    return replace(chip, costs={**chip.costs, **{name: _cost(path, chip, name, row) for name, row in costs.items()}})
+    errs = found.get("errs", {})
+    if not isinstance(errs, dict):
+        raise _wrong(path, "has errs that are no object")
+    return replace(
+        chip,
+        costs={**chip.costs, **{name: _cost(path, chip, name, row) for name, row in costs.items()}},
+        errs={
+            **{name: loadings for name, loadings in chip.errs.items() if name not in costs},
+            **{name: _loadings(path, chip, name, row) for name, row in errs.items()},
+        },
+    )
+
+
+def _loadings(path: Path, chip: ChipSpec, name: str, row: Any) -> dict[str, float]:
+    if name not in chip.costs:
+        raise _wrong(path, f"has errs of {name}, which {chip.name} has not")
+    try:
+        found = {str(cause): float(loading) for cause, loading in row.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise _wrong(path, f"has no whole errs of {name} ({type(error).__name__}: {error})") from None
+    if not abs(sum(loading**2 for loading in found.values()) - 1) < UNIT:  # NaN is not
+        raise _wrong(path, f"has errs of {name} whose squares do not have the sum 1")
+    return found
 
 
 def _cost(path: Path, chip: ChipSpec, name: str, row: Any) -> Quantity:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from neurodeploy.accounting import coefficients
+from neurodeploy.accounting.calibration import ERRORS
 from neurodeploy.accounting.calibration import calibrate as calibrated
 from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.accounting.loads import RunLoads
@@ -69,10 +70,13 @@ def calibrate(
         rows += _measured(path, number, row, runs, host, runner)
     if progress:
         progress("calibrate", len(table), len(table))
+    names = list(dict.fromkeys(row.system.name for row in rows))
+    if len(names) > 1:
+        raise _wrong(path, f"has rows of several systems ({', '.join(names)})", "calibrate each board by itself")
     source = f"calibrated on {path.name} ({len(rows)} figures)"
     found = calibrated(rows, source)
     before, after = rows[0].system.chip, found.chip
-    write_aside(place, coefficients.to_json(after, found.shrunk, source).encode())
+    write_aside(place, coefficients.to_json(after, (*found.shrunk, *ERRORS), source).encode())
     return {
         "out": str(out), "chip": after.name, "figures": len(rows), "missed": found.missed, "rows": found.rows(rows),
         "coefficients": [

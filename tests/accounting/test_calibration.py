@@ -25,10 +25,12 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
 from partitioner.mapper import map_model
 from targets.hosts import get_host
+from targets.loihi2 import UNFITTED
 from targets.systems import get_system
 from tests.partitioner.make import dense, join, lif, network, source
 
-BOARD, HOST = get_system("oheo-gulch"), get_host("cpu-generic")
+#: As it was before any published row was fitted: a board whose owner knows nothing of it yet.
+BOARD, HOST = UNFITTED[0], get_host("cpu-generic")
 #: Inputs, neurons, steps, events a step and input, border of twelve runs, and what was measured of each.
 RUNS = (
     (10, 8, 1000, 0.1, "none", "joules", "rails"), (400, 300, 100, 0.5, "none", "joules", "rails"),
@@ -60,10 +62,15 @@ def measurements(chip: ChipSpec, noise: np.ndarray, error: float, system: System
 def recovered(seed: int, chips: int) -> tuple[np.ndarray, np.ndarray]:
     """Twelve measurements with 5 % of noise, of chips drawn from the bands: by coefficient, whether the hidden one lies in
     its new band, and how much of the old one that is."""
-    rng, inside, shrunk = np.random.default_rng(seed), list[bool](), list[float]()
+    rng, inside, shrunk, chip = np.random.default_rng(seed), list[bool](), list[float](), BOARD.chip
     costs = {name: cost for name, cost in BOARD.chip.costs.items() if name.endswith(OF_RUNS) and spread(cost)}
     for _ in range(chips):
-        hidden = {name: exp(log(cost.nominal) + spread(cost) * rng.normal()) for name, cost in costs.items()}
+        causes = {cause: rng.normal() for name in costs for cause in chip.errs.get(name, {name: 1.0})}
+        hidden = {
+            name: exp(log(cost.nominal) + spread(cost) * sum(load * causes[cause] for cause, load in errs.items()))
+            for name, cost in costs.items()
+            for errs in [chip.errs.get(name, {name: 1.0})]
+        }
         rows = measurements(with_values(BOARD.chip, hidden), rng.normal(size=len(RUNS)), 0.05)
         found, measured = calibrate(rows, "drawn"), [row.value for row in rows]
         assert found.missed < 2
@@ -122,7 +129,7 @@ def test_rows_that_contradict_one_another_leave_wide_bands() -> None:
     ("change", "says"),
     [
         ({"value": 0.0}, "has value 0"), ({"value": nan}, "has value nan"), ({"error": inf}, "has error inf"),
-        ({"error": -0.1}, "has error -0.1"), ({"system": get_system("alia-point")}, "another chip or board"),
+        ({"error": -0.1}, "has error -0.1"), ({"system": get_system("loihi1-nahuku")}, "another chip"),
     ],
 )  # fmt: skip
 def test_rows_that_say_nothing(change: dict[str, object], says: str) -> None:
