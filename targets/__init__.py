@@ -21,7 +21,8 @@ key                            unit   meaning
 =============================  =====  ==========================================================================
 
 `ChipSpec.costs` holds a `Quantity` (low, nominal, high) by event. The suffix of a key is its unit: `_j` joule, `_s`
-second, `_w` watt, `_b` byte, `_b_per_s` byte per second, `_count`, `_bits`, `_steps`, `_factor` a pure number.
+second, `_w` watt, `_b` byte, `_b_per_s` byte per second, `_count`, `_bits`, `_steps`, `_factor`, `_ratio` a pure
+number.
 
 ===============================================  ====================================================================
 key                                              charged for
@@ -37,6 +38,8 @@ key                                              charged for
 `t_synop_fc_s`, `t_synop_conv_s`                 one synaptic operation on its core
 `t_neuron_s`, `t_neuron_idle_s`, `t_spike_out_s` one neuron update (changed, unchanged), one message leaving
 `t_message_in_s`, `t_message_out_s`              one message taken in, one handed out, where `ChipSpec.pace` asks
+`t_learning_step_s`                              one step in which synapses are written
+`energy_error_ratio`, `time_error_ratio`         what a run misses by though its coefficients be known
 `t_hop_ew_s`, `t_hop_ns_s`                       one message over one router
 `t_step_floor_s`, `t_barrier_multichip_s`        least time of a step on one chip; what several chips add to it
 `t_host_link_s`                                  latency of one exchange with the host: events in, outputs back

@@ -67,6 +67,7 @@ COSTS = {
     "t_step_floor_s": Quantity(
         0.465e-6, 1.8e-6, 2.24e-6, "s", P, f"{_SANAFE}: 29 tiles, less on fewer (`PACE`); low: {_TABLE}, 32 tiles"
     ),
+    "t_learning_step_s": Quantity(1e-6, 5e-6, 10e-6, "s", G, "carried over from Loihi 2, which it is derived for"),
     "t_barrier_multichip_s": Quantity(
         4e-6, 14.3e-6, 16.2e-6, "s", M, f"{_FRADY}: 256, 768 chips; low: 5.8 us less floor"
     ),

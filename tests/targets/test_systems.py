@@ -27,8 +27,10 @@ def test_aliases_point_to_systems() -> None:
 
 
 def test_a_single_chip_carries_the_board_alone() -> None:
-    assert get_system("oheo-gulch").chip.costs["p_infra_w"].nominal == 1.5
-    assert get_system("kapoho-point").chip.costs["p_infra_w"].nominal == 0.75
+    infra = {name: system.chip.costs["p_infra_w"] for name, system in SYSTEMS.items()}
+    assert infra["kapoho-point"].nominal == 0.75  # no run of it is published
+    assert infra["oheo-gulch"].low > max(infra[name].nominal for name in ("kapoho-point", "alia-point", "hala-point"))
+    assert infra["oheo-gulch"].low < 1.56 < infra["oheo-gulch"].high  # Nesbit et al. 2026
     assert get_system("oheo-gulch").chip.budget == get_system("kapoho-point").chip.budget
 
 
