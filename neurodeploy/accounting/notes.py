@@ -30,7 +30,8 @@ outline | Every row sends its output; experts are chosen equally often.
 chip loihi2 | Intel has published no energy per operation for Loihi 2: its coefficients are derived from published
     runs.
 no chip loihi2 | Coefficients are those of {chip.name}: {chip.source}.
-always | Bands add and multiply end by end, as if all coefficients erred together.
+always | A band holds nine tenths of 256 draws of the coefficients, and of what a run misses by though they be known
+    (docs/validation.md).
 no outline | Stored zeros of dense and convolution synapses cost as much as any other weight.
 no outline | The synaptic energy was derived from whole-chip differences, so it holds some of what messages, neurons
     and core steps are charged again: the dynamic sum leans high.
@@ -67,7 +68,7 @@ several chips, no border none, no outline | Messages between host and chips ente
     host port.
 several chips, no streamed, border none | Messages travel from the chip of the segment before, one copy for each
     destination chip; the low end of the band has no such traffic.
-several chips, no outline | The barrier over several chips is a Loihi 1 measurement.
+several chips, chip loihi2, no outline | The barrier over several chips is derived from one of Loihi 1.
 reducers | Every partial sum is sent to its reducer, zeros included, one step before the neurons fire, by a
     microcoded neuron of its own.
 no streamed, border none | The host border is left out: segments feed one another on the chip.
