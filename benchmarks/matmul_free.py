@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from neurodeploy.accounting.loads import NOT_FED, Busiest, EventCounts, MeanStep, PartCounts, RunLoads
 from neurodeploy.accounting.program import loads
+from neurodeploy.accounting.spread import ALIKE
 from neurodeploy.conversion.hollow import lower_hollow
 from neurodeploy.frontends.outlines.draw import DENSE, Drawing
 from neurodeploy.ir.chip import SystemSpec
@@ -101,7 +102,8 @@ def matmul_free(system: SystemSpec, chips: int = CHIPS) -> RunLoads:
         parts=(*parts, PartCounts("residual stream", None, sent)),
         steps=tuple(steps),
         whole=MeanStep(
-            "pipeline", np.concatenate([w.cores for w in whole]), np.concatenate([w.loads for w in whole]), hops[-1], 1.0
+            "pipeline", np.concatenate([w.cores for w in whole]), np.concatenate([w.loads for w in whole]), hops[-1], 1.0,
+            ALIKE,
         ),
         neurons=one.neurons * chips, chips_used=chips, cores_used=one.cores_used * chips, assumed=True,
     )  # fmt: skip

@@ -21,6 +21,7 @@ from benchmarks.ttfs_mnist import FIXED_S, PUBLISHED, ttfs_mnist
 from neurodeploy.accounting.costs import with_values
 from neurodeploy.accounting.loads import SILENT, EventCounts, MeanStep, PartCounts, RunLoads
 from neurodeploy.accounting.measurement import Measurement
+from neurodeploy.accounting.spread import ALIKE
 from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, SENT, SPIKES, SYNOPS, UPDATES, WRITES
 from neurodeploy.ir.chip import SystemSpec
 from targets.hosts import HOSTS
@@ -58,7 +59,7 @@ def hand(
     for at, (count, work) in zip(np.cumsum([0, *cores]).tolist(), cores.items(), strict=False):
         table[at : at + count, list(work)] = list(work.values())
     places = np.stack([np.arange(number) * chips // number, np.arange(number)], axis=1)
-    step = MeanStep(name, places, table, SILENT, tick)
+    step = MeanStep(name, places, table, SILENT, tick, ALIKE)
     neurons = float(table[:, FIXED_UPDATES].sum() + table[:, UPDATES].sum())
     done = EventCounts.of(
         synops=table[:, SYNOPS].sum() * tick, conv_synops=table[:, CONV_SYNOPS].sum() * tick,
@@ -67,7 +68,7 @@ def hand(
         core_steps=number * tick,
     )  # fmt: skip
     return RunLoads(
-        units=1, tick=tick, parts=(PartCounts(name, None, done.times(each)),), steps=(step,), whole=step,
+        units=1, tick=tick, counting="assumed", parts=(PartCounts(name, None, done.times(each)),), steps=(step,), whole=step,
             neurons=neurons * each,
         fullest=int(table[:, (FIXED_UPDATES, UPDATES)].sum(axis=1).max()), exchanges=0.0, opened=0.0, host=(),
             host_of_prompt=(),

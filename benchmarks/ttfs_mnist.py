@@ -127,7 +127,7 @@ def ttfs_mnist(system: SystemSpec, t_max: int) -> RunLoads:
     steps = 5 * t_max + 11
     fired = {name: {"s": np.ones(p.size, np.int64)} for name, p in net.populations.items()}
     rests = {name: np.full(net.populations[name].size, t_max * before) for name, before in windows.items()}
-    activity = RunActivity(steps, 1, fired, {}, {})
+    activity = RunActivity(steps, 1, fired, {}, {}, None)
     return loads(Program.of(net), activity, placed(net, system), system, "sample", rests)
 
 

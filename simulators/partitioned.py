@@ -9,10 +9,13 @@ arranged network runs, and what it leaves is put back into the order of the netw
 
 Counted for each shard, over samples and steps (`ShardCounts`):
 
-- events: payloads that are not zero on axons that have a synapse here; of a reducer the partial sums, every step.
+- events: payloads that are not zero on axons that have a synapse here; of a reducer the partial sums.
 - synops: synapses that such an event drives, none of a direct connection; of a reducer one for each partial sum.
 - neuron_updates: neurons that live here, or the partial sums that leave, and sums of groups, every step.
 - messages_out: payloads of its neurons that are not zero, on all output ports; or the partial sums.
+
+Partial sums go to the reducer in each step in which an event reaches the shard that makes them: in the others they are
+zeros, and what does not come is a zero where it is added.
 
 A payload, and a partial sum, is as many messages as `flow.words` says, and each of them is an event where it arrives.
 """
@@ -75,8 +78,9 @@ class PartitionedRunner:
         self.shard_counts: dict[Shard, ShardCounts] = {}
 
     def run(
-        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
-    ) -> RunResult:
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = (),
+        raster: bool = True,
+    ) -> RunResult:  # fmt: skip
         check_probes(network, probes)
         orders = self._orders_in(network)
         if state is not None and orders:
@@ -84,7 +88,7 @@ class PartitionedRunner:
             state = state_there(state, network, orders)
         laid = arranged(network, orders)
         machine = _Cores(laid, self._shards, self._chip, self._on_host)
-        result = run_with(machine, laid, inputs, steps, state, probes_there(probes, orders))
+        result = run_with(machine, laid, inputs, steps, state, probes_there(probes, orders), raster)
         self._count(machine, result)
         return result_back(result, network, probes, orders) if orders else result
 
@@ -117,9 +121,11 @@ class _Cores(Machine):
         self.chip = chip
         self.parts: dict[str, list[Part]] = defaultdict(list)
         self.homes: dict[str, list[Shard]] = {}
-        #: Values and messages that a shard that is not whole sends in a step; of a reducer the messages that it gets.
-        self.partial: dict[Shard, int] = {}
+        #: Of a shard that is not whole the values that it makes in a step, and for each projection whether an event reaches
+        #: it, (samples,) step by step. Of all shards the messages of partial sums that they send or get, by who makes them.
         self.leaving: dict[Shard, int] = {}
+        self.heard: dict[Shard, dict[str, list[NDArray[np.bool_]]]] = {}
+        self.partial: dict[Shard, list[tuple[Shard, int]]] = defaultdict(list)
         #: Sums that it updates beside its neurons.
         self.inner: dict[Shard, int] = {}
         self.events: dict[Shard, int] = defaultdict(int)
@@ -144,18 +150,20 @@ class _Cores(Machine):
                 if first < last:
                     self.parts[p.name].append(_part(p, shard, int(first), int(last)))
             if shard not in self.homes[name]:
-                messages = sums.words(shard.cols)
+                messages, self.heard[shard] = sums.words(shard.cols), defaultdict(list)
                 self.leaving[shard] = sums.count(shard.cols) * shard.row_count
-                self.partial[shard] = messages * shard.row_count
+                self.partial[shard].append((shard, messages * shard.row_count))
                 for home in self.homes[name]:
                     shared = min(home.rows[1], shard.rows[1]) - max(home.rows[0], shard.rows[0])
-                    self.partial[home] = self.partial.get(home, 0) + messages * max(shared, 0)
+                    self.partial[home].append((shard, messages * max(shared, 0)))
 
     def messages(self, p: Projection, x: Ints) -> None:
         events = np.count_nonzero(x, axis=0)
         for part in self.parts[p.name]:
             self.events[part.shard] += int(events[part.axons].sum())
             self.synops[part.shard] += int(events @ part.fan)
+            if part.shard in self.heard:
+                self.heard[part.shard][p.name].append((x[:, part.axons] != 0).any(axis=1))
 
     def sums(self, p: Projection, x: Ints) -> Ints:
         if p.target not in self.homes:
@@ -206,8 +214,10 @@ class _Cores(Machine):
         """`steps`: of all samples together."""
         counts: dict[Shard, ShardCounts] = {}
         homes = {shard for shards in self.homes.values() for shard in shards}
+        sent = {shard: np.count_nonzero(np.any([*by.values()], axis=0)) for shard, by in self.heard.items()}
         for shard in (*homes, *self.leaving):
-            every, partial = steps * shard.row_count, steps * self.partial.get(shard, 0)
+            every = steps * shard.row_count
+            partial = sum(messages * int(sent[other]) for other, messages in self.partial.get(shard, []))
             inner = steps * self.inner.get(shard, 0)
             if shard.kind == "reducer":
                 counts[shard] = ShardCounts(partial, partial, every, self.sent[shard])

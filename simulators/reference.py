@@ -10,6 +10,7 @@ steps:
   added exactly) and did not fit 32 bits. For each projection: the exact sums of a delay slot that did not fit 32 bits, the
   shifted ones that did not fit 32 bits (24 of a `Conv`), the pending ones that did not. At an exact port nothing wraps.
 - A name without a count is not in `saturated` or `wrapped`.
+- `raster`: the same events as `fired`, step by step, where they take no more bytes than `neurodeploy.ir.raster` says.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from neurodeploy.errors import InternalError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.raster import Raster, packed
 from neurodeploy.ir.run import Given, Probe, Probes, RunActivity, RunResult, RunState
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Stepped, Values
@@ -161,13 +163,10 @@ def count(counts: dict[str, int], name: str, number: int) -> None:
         counts[name] = counts.get(name, 0) + number
 
 
-def no_activity(network: Network, samples: int) -> RunActivity:
-    """Zeros for every output port."""
-    fired = {
-        name: {port: np.zeros(population.size, np.int64) for port in registry.output_ports(population)}
-        for name, population in network.populations.items()
-    }
-    return RunActivity(0, samples, fired, {}, {})
+def no_activity(network: Network, samples: int, steps: int) -> RunActivity:
+    """Of `steps` steps in which no output port sends."""
+    fired = registry.every_neuron(network, 0)
+    return RunActivity(steps, samples, fired, {}, {}, Raster.blank(fired, samples, steps))
 
 
 def run_with(
@@ -177,17 +176,20 @@ def run_with(
     steps: int,
     state: RunState | None,
     probes: Sequence[Probe],
+    raster: bool,
 ) -> RunResult:
     """`Runner.run` on the given machine."""
     task = prepare(network, inputs, steps, state, probes)
     samples, now = task.samples, task.state
-    activity = no_activity(network, samples)
-    activity.steps = steps
+    activity = no_activity(network, samples, steps)
+    activity.raster = activity.raster if raster else None
     outputs = {name: np.zeros((samples, steps, network.populations[name].size), np.int32) for name in network.outputs}
     recorded = {probe.name: np.zeros((samples, steps, probe.width(network)), np.int64) for probe in probes}
     for i in range(steps):
         at = {name: np.asarray(array)[:, i] for name, array in task.inputs.items()}
         arrived, sent = step(network, now, at, activity, machine)
+        for name, port, bits in activity.raster or ():
+            bits[:, i] = packed(sent[name][port])
         for name, output in outputs.items():
             output[:, i] = sent[name][registry.output_ports(network.populations[name])[0]]
         for probe in probes:
@@ -245,6 +247,7 @@ class ReferenceRunner:
     name = "reference"
 
     def run(
-        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
-    ) -> RunResult:
-        return run_with(Machine(), network, inputs, steps, state, probes)
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = (),
+        raster: bool = True,
+    ) -> RunResult:  # fmt: skip
+        return run_with(Machine(), network, inputs, steps, state, probes, raster)

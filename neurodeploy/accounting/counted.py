@@ -107,3 +107,6 @@ def agree(program: Program, run: Counted, mapping: Placement, system: SystemSpec
         for other, ports in activity.fired.items():
             if any(counts.shape != (sizes.get(other),) for counts in ports.values()):
                 raise InternalError("ND9031", other, "counts are not those of its neurons")
+        for other, _, bits in activity.raster or ():
+            if bits.shape[0] * bits.shape[1] != activity.ticks or bits.shape[2] != -(-sizes.get(other, 0) // 8):
+                raise InternalError("ND9031", other, "events are not those of its neurons in these steps")

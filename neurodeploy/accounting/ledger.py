@@ -95,6 +95,9 @@ class EnergyLedger:
     entries : all joules of one token; nothing is added outside of them.
     seconds : time per token (s).
     first_token_seconds : from the prompt's start to its first generated token (s); None for "generate".
+    steps_counting : how the busiest core of each step was found (`RunLoads.counting`): "counted", "upper bound", "assumed".
+    seconds_at_most : time per token (s) if the cores differed from step to step as far as the counts allow; None where each
+        step was counted, or assumed.
     bound_by : what sets the time; `time_split` has the nominal seconds of each part.
     assumptions, not_modelled : sentences that belong beside the numbers.
     layers : names of the layers, where they have others than their numbers.
@@ -107,6 +110,8 @@ class EnergyLedger:
     entries: tuple[LedgerEntry, ...]
     seconds: Band
     first_token_seconds: Band | None
+    steps_counting: str
+    seconds_at_most: Band | None
     bound_by: str
     time_split: Mapping[str, float]
     chips_powered: int
@@ -162,6 +167,7 @@ class EnergyLedger:
                 for entry in self.entries
             ),
             seconds=self.seconds * share,
+            seconds_at_most=self.seconds_at_most and self.seconds_at_most * share,
             time_split={name: seconds * share for name, seconds in self.time_split.items()},
         )
 
@@ -180,6 +186,8 @@ class EnergyLedger:
             "tokens_per_s": self.tokens_per_s,
             "first_token_seconds": self.first_token_seconds.to_json() if self.first_token_seconds else None,
             "edp_joule_seconds": {name: self.edp(name).to_json() for name in BOUNDARIES},
+            "steps_counting": self.steps_counting,
+            "seconds_at_most": self.seconds_at_most.to_json() if self.seconds_at_most else None,
             "bound_by": self.bound_by,
             "seconds_split": dict(self.time_split),
             "chips": {"powered": self.chips_powered, "used": self.chips_used},

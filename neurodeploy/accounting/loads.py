@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from math import ceil, floor
 
 import numpy as np
-from numpy.typing import NDArray
 
+from neurodeploy.accounting.spread import ALIKE, NO_ROWS, Floats, Spread
 from neurodeploy.errors import UserError
 from neurodeploy.flow.links import between_chips
 from neurodeploy.flow.loads import WORK
 from neurodeploy.flow.tally import Tally
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +102,7 @@ def loaded(
 class MeanStep:
     """One time step, the mean over the run: `cores` (n, 2) int64 chip and core, `loads` (n, 9 or more) what each does.
 
-    times : how many of it a unit takes.
+    times : how many of it a unit takes. spread : how the cores of a step differ from their means.
     """
 
     name: str
@@ -111,6 +110,7 @@ class MeanStep:
     loads: Floats
     ways: Busiest
     times: float
+    spread: Spread
 
     @property
     def chips(self) -> int:
@@ -122,9 +122,23 @@ def together(name: str, steps: Sequence[MeanStep], ways: Busiest, tick: float = 
     """One step in which all happens at once, as in a full pipeline: a core serves each of its populations. `tick`: the ticks
     of a unit, of which it is one."""
     places, index = np.unique(np.concatenate([step.cores for step in steps]), axis=0, return_inverse=True)
-    loads = np.zeros((len(places), len(WORK)))
-    np.add.at(loads, index.reshape(-1), np.concatenate([step.loads * (step.times / tick) for step in steps]))
-    return MeanStep(name, places, loads, ways, 1.0)
+
+    def added(tables: Iterable[Floats]) -> Floats:
+        loads = np.zeros((len(places), len(WORK)))
+        np.add.at(loads, index.reshape(-1), np.concatenate([*tables]))
+        return loads
+
+    shares = [step.times / tick for step in steps]
+    mean = added(step.loads * share for step, share in zip(steps, shares, strict=True))
+    if len(steps) == 1 and shares == [1.0]:
+        spread = steps[0].spread
+    elif all(len(step.spread.least) for step in steps):
+        least = added(step.spread.least * floor(share) for step, share in zip(steps, shares, strict=True))
+        most = added(step.spread.most * ceil(share) for step, share in zip(steps, shares, strict=True))
+        spread = Spread(NO_ROWS, least, most)
+    else:
+        spread = ALIKE
+    return MeanStep(name, places, mean, ways, 1.0, spread)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,6 +170,8 @@ class RunLoads:
     Attributes
     ----------
     units : tokens or samples that the counts of `parts` are of. tick : ticks of one of them.
+    counting : how the busiest core of each step was found: "counted", "upper bound" (between that of the mean step and
+        `EnergyLedger.seconds_at_most`) or "assumed", all steps alike.
     steps : time steps of a unit, one after another. whole : the step in which all parts of a tick work at once; None where
         nothing ran on a chip.
     neurons, fullest : neurons that an idle update reaches in every step, in all and on the fullest core.
@@ -168,6 +184,7 @@ class RunLoads:
 
     units: int
     tick: float
+    counting: str
     parts: tuple[PartCounts, ...]
     steps: tuple[MeanStep, ...]
     whole: MeanStep | None

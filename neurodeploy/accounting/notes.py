@@ -15,8 +15,12 @@ no streamed | Contention of the host's memory with its link, and host work that 
 streamed | Encoding of the input and decoding of the output on the host.
 always | Loading weights, booting the board, chip reset, also between samples, and learning.
 always | Temperature and voltage: no published power states them.
-no step by step | The difference between tokens or steps: loads are means over the run, so a busiest-core time is a lower
-    bound.
+recorded, no step by step | The difference between the steps of links and of ports: theirs are means over the run, a
+    lower bound.
+no recorded, no outline, no step by step | The difference between tokens or steps: their events were not kept one by one, so
+    a time is that of the mean step, a lower bound; with the busiest cores that these counts allow it is at most
+    {at_most:.2f} times as long.
+outline | The difference between tokens: all are taken to be alike.
 always | On-chip x86 processors apart from the board: no figure separates them, they are inside the infrastructure
     power.
 """
@@ -69,8 +73,11 @@ several chips, no border none, no outline | Messages between host and chips ente
 several chips, no streamed, border none | Messages travel from the chip of the segment before, one copy for each
     destination chip; the low end of the band has no such traffic.
 several chips, chip loihi2, no outline | The barrier over several chips is derived from one of Loihi 1.
-reducers | Every partial sum is sent to its reducer, zeros included, one step before the neurons fire, by a
+recorded | A step lasts as long as the busiest core of that step, which is counted step by step.
+reducers, no recorded | Every partial sum is sent to its reducer, zeros included, one step before the neurons fire, by a
     microcoded neuron of its own.
+reducers, recorded | Partial sums are sent to their reducer one step before the neurons fire, by microcoded neurons of
+    their own, in each step in which an event reaches the core that makes them.
 no streamed, border none | The host border is left out: segments feed one another on the chip.
 no border none, no border sample, no prefill | Each call of a segment is one exchange with the host, events in and
     outputs back: it waits once for the latency of the link, which was published for a whole sample, and overlaps

@@ -17,7 +17,6 @@ from neurodeploy.accounting.loads import (
     SILENT,
     Busiest,
     EventCounts,
-    Floats,
     MeanStep,
     PartCounts,
     Roofline,
@@ -26,6 +25,7 @@ from neurodeploy.accounting.loads import (
     together,
 )
 from neurodeploy.accounting.program import SegmentWork
+from neurodeploy.accounting.spread import Floats
 from neurodeploy.flow.border import BorderLoads
 from neurodeploy.flow.routes import HOST_CHIP, nodes
 from neurodeploy.ir.chip import SystemSpec
@@ -101,6 +101,7 @@ def outline_loads(
     return RunLoads(
         units=assumed.prompt,
         tick=1.0,
+        counting="assumed",
         parts=tuple(_part(load, system, assumed) for load in classes),
         steps=steps,
         whole=whole,

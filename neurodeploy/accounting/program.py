@@ -29,7 +29,6 @@ from neurodeploy.accounting.counted import Counted, agree, counted, layers_of
 from neurodeploy.accounting.loads import (
     SILENT,
     EventCounts,
-    Floats,
     MeanStep,
     PartCounts,
     RunLoads,
@@ -37,15 +36,17 @@ from neurodeploy.accounting.loads import (
     check_option,
     together,
 )
+from neurodeploy.accounting.step_time import core_prices
+from neurodeploy.accounting.steps import mean_steps, phases_of
 from neurodeploy.errors import InternalError
 from neurodeploy.flow.loads import (
+    COLUMNS,
     CONV_SYNOPS,
     FIXED_UPDATES,
     PARTIALS,
     SPIKES,
     SYNOPS,
     UPDATES,
-    WORK,
     WRITES,
     loads_of,
     rests_of,
@@ -53,12 +54,12 @@ from neurodeploy.flow.loads import (
 from neurodeploy.flow.routes import HOST_CHIP, Routes
 from neurodeploy.flow.streams import Streams, ends_of
 from neurodeploy.flow.tally import Tally, tallied
-from neurodeploy.flow.ways_out import FIRST, WaysOut
+from neurodeploy.flow.ticks import ByTick, extremes
+from neurodeploy.flow.ways_out import WaysOut
 from neurodeploy.ir.arrange import arranged, counts_there
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping as Placement
-from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import ActivityCounts, RunActivity
@@ -137,10 +138,12 @@ def loads(
         for work in (() if alone else (run.own, *run.host.values()))
     )
     once = len(program.operations) / run.units  # all tokens of a prompt in one call
+    recorded = not any(len(step.spread.least) for step in steps)
     every, phases = program.network.populations, max((len(work.steps) for work in works), default=0)
     return RunLoads(
         units=run.units,
         tick=tick,
+        counting="counted" if recorded else "upper bound",
         parts=tuple(part for work in works for part in work.parts),
         steps=tuple(steps),
         whole=together("pipeline", steps, ways, tick) if running else None,
@@ -164,6 +167,7 @@ def loads(
             "delays": any(p.depth > 1 for p in program.network.projections),
             "phases": phases if phases > 1 else 0,
             "resting": bool(resting),
+            "recorded": recorded,
         },
         assumed=False,
         layers=() if any(p.layer is not None for p in every.values()) else tuple(every),
@@ -204,14 +208,27 @@ def works_of(
             sent |= {name: ports for name, ports in activity.fired.items() if name not in segment.reads}
         if names and not opened:
             origin = int(chip[at[names[-1]][-1]])
-    streams = Streams(
-        network, ends_of(program, network, system.chip, shares), mapping.shards, per, counts_there(sent, mapping.orders)
-    )
+    ends, there = ends_of(program, network, system.chip, shares), counts_there(sent, mapping.orders)
+    streams = Streams(network, ends, mapping.shards, per, there)
     _covered(streams, at)
+    by_tick, heard = dict[str, ByTick](), dict[int, int]()
+    for segment in segments:
+        raster = run.chip[segment.name].raster if run.ticks(segment.name) else None
+        if raster is not None and placed[segment.name]:
+            own = np.array([number for name in placed[segment.name] for number in at[name]], np.int64)
+            by_tick[segment.name] = ByTick(streams, own, raster, run.ticks(segment.name), mapping.orders)
+            heard |= by_tick[segment.name].heard()
+    bounds = (
+        None
+        if by_tick.keys() >= {s.name for s in segments if placed[s.name] and run.ticks(s.name)}
+        else extremes(streams, there)
+    )
+    streams = Streams(network, ends, mapping.shards, per, there, heard=heard)
     ways_out = WaysOut(routes, mapping.shards, system.chip)
-    table = loads_of(streams, ways_out.of(tallied(streams, traffic, system)))
+    every = loads_of(streams, ways_out.of(tallied(streams, traffic, system)))
     at_rest = counts_there({name: {"": counts} for name, counts in (resting or {}).items()}, mapping.orders)
     ways_out.table[:, 0] = rests = rests_of(streams, at_rest)
+    table = every.copy()
     table[:, FIXED_UPDATES] -= rests
     neurons = np.array([streams.neurons(shard) for shard in mapping.shards], np.int64)
     places = list(zip(chip.tolist(), core.tolist(), strict=True))
@@ -239,17 +256,17 @@ def works_of(
         resident: Counter[tuple[int, int]] = Counter()
         for number in own.tolist():
             resident[places[number]] += int(neurons[number])
-        moved, parts, steps = {name: traffic[name] for name in names}, list[PartCounts](), list[MeanStep]()
-        phase = np.array(phases_of(segment, [mapping.shards[i] for i in own.tolist()]), np.int64)
-        for number in range(int(phase.max()) + 1 if ticks else 0):
-            chosen = own[phase == number]
-            beside = ways_out.table[chosen]
-            beside[:, FIRST] *= ticks  # of every step, as `loads` is of all
-            cores, loads = _by_core([places[i] for i in chosen.tolist()], np.hstack([table[chosen], beside]))
-            ways = SILENT if number else busiest([*moved.values()], system, ticks, crosses)
-            ways = ways if number else replace(ways, fed=ways_out.fed_to(names, ticks))
-            steps.append(MeanStep(segment.name, cores, loads / ticks, ways, 1.0))
+        moved, parts, steps = {name: traffic[name] for name in names}, list[PartCounts](), tuple[MeanStep, ...]()
         if ticks:
+            phase, on = phases_of(segment, [mapping.shards[i] for i in own.tolist()]), [places[i] for i in own.tolist()]
+            silent, added = (part[own] for part in bounds or (every, every))
+            known = by_tick.get(segment.name) or (silent / ticks, added + silent / ticks)
+            ways = replace(busiest([*moved.values()], system, ticks, crosses), fed=ways_out.fed_to(names, ticks))
+            always = np.hstack([np.zeros((len(own), COLUMNS)), ways_out.each(own, ticks)])
+            always[:, FIXED_UPDATES] = -rests[own] / ticks
+            steps = mean_steps(
+                segment.name, ticks, on, phase, every[own], always, known, core_prices(system.chip), ways
+            )
             shared = {layers[name] for name in names}
             least = sum(tally.interchip_least for tally in moved.values())
             all_ways = sum(tally.interchip for tally in moved.values()) if crosses else least
@@ -258,26 +275,9 @@ def works_of(
             parts = [PartCounts(name, layers[name], counts(name)) for name in names]
             parts.append(PartCounts(segment.name, shared.pop() if len(shared) == 1 else None, rest))
         border = 1.0 if program.streamed else (bool(segment.encodes) + bool(segment.decodes)) / 2
-        return SegmentWork(segment.name, ticks, border, tuple(parts), resident, tuple(steps), moved, own, table[own])
+        return SegmentWork(segment.name, ticks, border, tuple(parts), resident, steps, moved, own, table[own])
 
     return [work(segment, placed[segment.name]) for segment in segments if placed[segment.name]]
-
-
-def phases_of(segment: Segment, shards: Sequence[Shard]) -> list[int]:
-    """The phase of each of these shards of a segment, which are all that it has."""
-    placed, split = {shard.island for shard in shards}, {s.island for s in shards if s.kind == "reducer"}
-    last: dict[str, int] = {}
-    for name in segment.network.order():
-        if name in placed:
-            before = (last[p.source] + 1 for p in segment.network.into(name) if not p.latency and p.source in last)
-            last[name] = max(before, default=0) + (name in split)
-    return [last[s.island] - (s.island in split and s.kind != "reducer") for s in shards]
-
-
-def steps_of(segment: Segment, mapping: Placement) -> int:
-    """Steps of the chip that a tick of a segment takes, one after the other."""
-    own = [s for s in mapping.shards if s.island in segment.network.populations and s.island not in segment.reads]
-    return max(phases_of(segment, own), default=-1) + 1
 
 
 def _covered(streams: Streams, at: Mapping[str, Sequence[int]]) -> None:
@@ -289,12 +289,3 @@ def _covered(streams: Streams, at: Mapping[str, Sequence[int]]) -> None:
             if np.maximum(0, np.minimum(high, rows[1]) - np.maximum(low, rows[0])).sum() != high - low:
                 problem = f"rows {(low, high)} have split columns and not one reducer each"
                 raise InternalError("ND9031", name, problem)
-
-
-def _by_core(places: Sequence[tuple[int, int]], table: Floats) -> tuple[Ints, Floats]:
-    """Cores in the order in which they come, and their loads."""
-    known: dict[tuple[int, int], int] = {}
-    index = [known.setdefault(place, len(known)) for place in places]
-    loads = np.zeros((len(known), len(WORK)))
-    np.add.at(loads, index, table)
-    return np.array(list(known), np.int64).reshape(-1, 2), loads

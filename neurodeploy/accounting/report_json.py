@@ -8,7 +8,7 @@ from typing import Any
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.accounting.neurobench import proxies
-from neurodeploy.accounting.timing import busiest_cores
+from neurodeploy.accounting.step_time import busiest_cores
 from neurodeploy.ir.chip import ChipSpec
 
 SCHEMA = "neurodeploy-energy/2"

@@ -33,28 +33,29 @@ border's latency is paid once per prompt::
 The time to fill the pipeline is not in `T_token`; it is the second term of `T_first_token`. Host compute is a roofline,
 ``max(flops / peak_flops, bytes / bandwidth) + calls * launch``; each population that the host computes is one of its own,
 after the others, and in a pipeline they add to host compute. Counts are sums over a run, so a core's load is its mean: for
-tokens or steps that differ, the largest mean load is a lower bound of the mean of the largest load.
+tokens or steps that differ, the largest mean load is a lower bound of the mean of the largest load. Where the events
+of every step are known, the latter is taken; else `Timing.most` is the most that it can be (`spread`). Links are those of
+the mean step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, total
 from neurodeploy.accounting.costs import host_priced, priced
-from neurodeploy.accounting.loads import Floats, MeanStep, Roofline, RunLoads
-from neurodeploy.flow.loads import COLUMNS, CONV_SYNOPS, FIXED_UPDATES, PARTIALS, SENT, SYNOPS, UPDATES, WORK, WRITES
+from neurodeploy.accounting.loads import MeanStep, Roofline, RunLoads
+from neurodeploy.accounting.step_time import StepTime, bytes_over, step_time
+from neurodeploy.flow.loads import WRITES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
 #: The parts of a time, in the order of the report; those of the host where it is asked.
 PARTS = (
     "cores", "links", "step floor", "multi-chip barrier", "learning phase", "host link latency", "host link bytes",
 )  # fmt: skip
-#: Kinds of cores whose times are drawn at once.
-AT_ONCE = 4096
 COMPUTE, ISLANDS, LAUNCHES = "host compute", "host islands", "host launches"
 
 
@@ -65,7 +66,8 @@ class Timing:
     `host_busy` is the host's work on its own operations, `host_islands` by layer that on populations of the program,
     `launches` what it waits for the start of both. `steps`
     are the time steps of a unit, in which idle neurons are updated too. `awake` are the chip-seconds in which a chip has
-    work, its floors and barriers among them, and `awake_steps` the same in steps.
+    work, its floors and barriers among them, and `awake_steps` the same in steps. `most` is the most that `seconds` can be,
+    for steps whose busiest cores are not counted (`spread`).
     """
 
     seconds: Band
@@ -78,109 +80,7 @@ class Timing:
     awake: Band
     awake_steps: float
     launches: Band
-
-
-@dataclass(frozen=True, slots=True)
-class StepTime:
-    """The work of one step: `seconds` without floor and barrier, `part` ("cores" or "links") and the words for it."""
-
-    seconds: Band
-    part: str
-    text: str
-
-
-def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
-    """Seconds of each core (n,) at nominal coefficients, of the longest of its stages. `loads` (n, 9 or more): what
-    `flow.loads` numbers."""
-    return np.asarray(np.max([_seconds(chip, loads, stage) for stage in chip.pace.stages], axis=0), dtype=np.float64)
-
-
-def _seconds(chip: ChipSpec, loads: Floats, prices: Mapping[str, str]) -> Floats:
-    """(n,) of these kinds of work, one after another, at nominal coefficients."""
-    return np.asarray(loads[:, _columns(prices)] @ _times(chip, prices)[:, 0], dtype=np.float64)
-
-
-def busiest_core(chip: ChipSpec, loads: Floats) -> Band:
-    """Seconds of the core and the stage that take longest, at each draw others perhaps."""
-    return largest(_longest(loads[:, _columns(stage)], _times(chip, stage)) for stage in chip.pace.stages)
-
-
-def _longest(work: Floats, times: Floats) -> Band:
-    kinds, found = np.unique(work, axis=0), np.zeros(times.shape[1])
-    for begin in range(0, len(kinds), AT_ONCE):
-        np.maximum(found, (kinds[begin : begin + AT_ONCE] @ times).max(axis=0), out=found)
-    return Band(found)
-
-
-def _columns(prices: Mapping[str, str]) -> list[int]:
-    return [WORK.index(kind) for kind in prices]
-
-
-def _times(chip: ChipSpec, prices: Mapping[str, str]) -> Floats:
-    """(kinds, 1 + DRAWS), or (kinds, 1): seconds of one of each kind of work."""
-    return np.stack(np.broadcast_arrays(*(priced(chip, key).values for key in prices.values())))
-
-
-def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ...]:
-    """The ten cores that take longest, with what they do in the step."""
-    seconds = core_seconds(chip, step.loads)
-    return tuple(
-        {
-            "chip": int(step.cores[i, 0]),
-            "core": int(step.cores[i, 1]),
-            "neurons": int(step.loads[i, FIXED_UPDATES] + step.loads[i, UPDATES]),
-            "seconds": float(seconds[i]),
-            **dict(zip(WORK[:COLUMNS], step.loads[i].tolist(), strict=False)),
-        }
-        for i in np.argsort(-seconds, kind="stable")[:10]
-    )
-
-
-def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
-    """What takes longest in a step: its busiest core, the idle neurons of the fullest one, a chip's port, or a link."""
-    times = core_seconds(chip, step.loads)
-    at = int(times.argmax())
-    load, ways = step.loads[at], step.ways
-    convolved = f"{load[CONV_SYNOPS]:,.0f} of convolutions, " if load[CONV_SYNOPS] else ""
-    core = (
-        f"{step.name}: core {step.cores[at, 1]} of chip {step.cores[at, 0]} with "
-        f"{load[SYNOPS] + load[PARTIALS]:,.0f} synops, {convolved}"
-        f"{load[FIXED_UPDATES] + load[UPDATES]:,.0f} neuron updates, {load[SENT]:,.0f} messages a step"
-    )
-    port = f"{step.name}: {ways.port_messages:,.0f} messages a step at the port of chip {ways.port}"
-    link = f"{step.name}: {ways.link_messages:,.0f} messages a step from chip {ways.link[0]} to chip {ways.link[1]}"
-    candidates = [
-        StepTime(busiest_core(chip, step.loads), "cores", core),
-        StepTime(
-            priced(chip, "t_neuron_idle_s") * fullest, "cores", f"the {fullest} resident neurons of the fullest core"
-        ),
-        StepTime(_over(ways.port_messages, chip, "bw_link_b_per_s"), "links", port),
-        StepTime(_over(ways.link_messages, chip, "bw_interchip_b_per_s"), "links", link),
-    ]
-    candidates += _ways_out(chip, step) if chip.pace.way_out else []
-    binding = max(candidates, key=lambda entry: entry.seconds.nominal)
-    return replace(binding, seconds=largest(entry.seconds for entry in candidates))
-
-
-def _ways_out(chip: ChipSpec, step: MeanStep) -> list[StepTime]:
-    """What the messages of one sender wait for one another: of the core where they wait longest, and of the host."""
-    kinds = list(chip.pace.way_out)
-    table = step.loads[:, [WORK.index(kind) for kind in kinds]]
-    at = int(_seconds(chip, step.loads, chip.pace.way_out).argmax())
-    sent, *waits = step.ways.fed
-    fed = dict(zip(WORK[-3:], waits, strict=True))
-    core = f"{step.name}: messages on their way out of core {step.cores[at, 1]} of chip {step.cores[at, 0]}"
-    return [
-        StepTime(total(priced(chip, chip.pace.way_out[kind]) * each for kind, each in pairs), "links", text)
-        for pairs, text in (
-            (zip(kinds, table[at].tolist(), strict=True), core),
-            (((kind, fed[kind]) for kind in kinds), f"{step.name}: messages on their way from the host"),
-        )
-    ] + [StepTime(priced(chip, "t_message_out_s") * sent, "links", f"{step.name}: {sent:,.0f} messages of the host")]
-
-
-def _over(messages: float, chip: ChipSpec, bandwidth: str) -> Band:
-    return exactly(messages * chip.formats["message_bytes"]).over(priced(chip, bandwidth))
+    most: Band
 
 
 def host_seconds(host: HostSpec, flops: float, bytes_moved: float, integer: bool = False) -> Band:
@@ -221,20 +121,21 @@ def _share_of_floor(chip: ChipSpec, loads: RunLoads) -> float:
 
 def _border(loads: RunLoads, chip: ChipSpec) -> Band:
     messages = sum(part.counts.host_messages for part in loads.parts)
-    return _over(messages / loads.units, chip, "bw_host_link_b_per_s")
+    return bytes_over(messages / loads.units, chip, "bw_host_link_b_per_s")
 
 
 def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     """Fall-through: the sum over steps in order, the border and the host's own work (module docstring)."""
     chip = system.chip
     parts, longest = dict.fromkeys(PARTS, ZERO), dict[str, tuple[float, str]]()
-    awake, awake_steps = ZERO, 0.0
+    awake, awake_steps, most = ZERO, 0.0, list[Band]()
     for step in loads.steps:
         time, overhead = step_time(chip, step, loads.fullest), _overhead(chip, loads, step)
         floors = total(overhead.values())
         awake += (time.seconds + floors) * (step.chips * step.times)
         awake_steps += step.chips * step.times
         parts[time.part] += time.seconds * step.times
+        most.append(time.most * step.times)
         text = "" if loads.assumed else time.text
         longest[time.part] = max(longest.get(time.part, (0.0, "")), (time.seconds.nominal * step.times, text))
         for part, seconds in overhead.items():
@@ -252,7 +153,11 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     longest["host link latency"] = (0.0, crossings)
     said = _say(binding, longest.get(binding, (0.0, ""))[1])
     steps = sum(step.times for step in loads.steps)
-    return Timing(total(parts.values()), nominal, said, busy, steps, None, on_host, awake, awake_steps, launches)
+    others = [time for part, time in parts.items() if part not in ("cores", "links")]
+    return Timing(
+        total(parts.values()), nominal, said, busy, steps, None, on_host, awake, awake_steps, launches,
+        total([*most, *others]),
+    )  # fmt: skip
 
 
 def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float) -> Timing:
@@ -283,7 +188,8 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
     said = _say(binding, step.text if binding == step.part and not loads.assumed else "")
     awake = (step.seconds + floors) * chips
     steps = 0.0 if loads.whole is None else 1.0
-    return Timing(seconds, parts, said, busy, steps, first, on_host, awake, float(chips), launches)
+    most = largest((step.most + floors, pace)) + latency
+    return Timing(seconds, parts, said, busy, steps, first, on_host, awake, float(chips), launches, most)
 
 
 def _say(part: str, text: str) -> str:

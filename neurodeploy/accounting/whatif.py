@@ -18,6 +18,7 @@ from neurodeploy.accounting.account import account
 from neurodeploy.accounting.costs import with_values
 from neurodeploy.accounting.ledger import BOUNDARIES, EnergyLedger
 from neurodeploy.accounting.loads import EventCounts, MeanStep, RunLoads
+from neurodeploy.accounting.spread import Floats
 from neurodeploy.errors import UserError
 from neurodeploy.flow.loads import CONV_SYNOPS, EVENTS, SENT, SPIKES, SYNOPS, WORK
 from neurodeploy.ir.chip import HostSpec, SystemSpec
@@ -86,12 +87,16 @@ def _events(case: Case, share: float) -> Case:
     """So many times the events, and what is as many; partial sums of columns that are split are all sent as before, and a
     core sends them in the time of the others."""
 
+    def fewer(loads: Floats) -> Floats:
+        table: Floats = loads.copy()
+        table[..., EVENT_COLUMNS] *= share
+        return table
+
     def step(step: MeanStep) -> MeanStep:
-        table, ways = step.loads.copy(), step.ways
-        table[:, EVENT_COLUMNS] *= share
+        ways = step.ways
         port, link = ways.port_messages * share, ways.link_messages * share
-        fed = tuple(part * share for part in ways.fed)
-        return replace(step, loads=table, ways=replace(ways, port_messages=port, link_messages=link, fed=fed))
+        ways = replace(ways, port_messages=port, link_messages=link, fed=tuple(part * share for part in ways.fed))
+        return replace(step, loads=fewer(step.loads), ways=ways, spread=step.spread.changed(fewer))
 
     def counts(counts: EventCounts) -> EventCounts:
         return replace(counts, **{name: getattr(counts, name) * share for name in OF_EVENTS})
@@ -105,7 +110,7 @@ def _cores(case: Case, factor: float) -> Case:
     used = round(loads.cores_used * factor)
     return _of_steps(
         case,
-        lambda step: replace(step, loads=step.loads / factor),
+        lambda step: replace(step, loads=step.loads / factor, spread=step.spread.changed(lambda loads: loads / factor)),
         **_counted(loads, lambda counts: replace(counts, core_steps=counts.core_steps * factor)),
         fullest=loads.fullest / factor,
         cores_used=used,

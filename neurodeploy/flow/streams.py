@@ -3,7 +3,7 @@
 There are three kinds, whatever is mapped::
 
     events        of an axon, from the tile where its neuron lives (or the host) to every tile that holds synapses of it
-    partial sums  of a row, from a tile with a part of the columns to the row's reducer, zeros included
+    partial sums  of a row, from a tile with a part of the columns to the row's reducer, zeros of a step with events included
     outputs       of a neuron that the host reads
 
 Tiles are named by their positions, `HOST` stands for outside: for inputs, and for populations that no tile holds. A payload
@@ -85,14 +85,17 @@ class Streams:
     """The messages between these pieces in `per` steps, population by population in the order of the pieces.
 
     sent : messages of each neuron in `per` steps; None: each sends in every step in which it works.
+    heard : of a piece with a part of the columns the steps in which an event reaches it, in all others it has no partial sum
+        to send; of those that are not in it: every step in which it works.
     pairs : of an axon and a tile in one projection, from which on only some of its axons are looked at, and theirs stand
         for all, as `notes` says; None: all are looked at.
     """
 
     def __init__(
         self, network: Network, ends: Mapping[str, Ends], pieces: Sequence[Piece], per: int,
-        sent: Sent | None = None, pairs: int | None = None,
+        sent: Sent | None = None, pairs: int | None = None, heard: Mapping[int, int] | None = None,
     ) -> None:  # fmt: skip
+        self._heard = heard or {}
         self.network, self.ends, self.pieces, self.per, self._sent = network, ends, pieces, per, sent
         self._ticks = {name: int(own.share * per) for name, own in ends.items()}
         self._totals: dict[tuple[str, str], list[int]] = {}
@@ -248,13 +251,14 @@ class Streams:
                 continue
             name, (low, high), key = piece.island, piece.rows, (piece.island, piece.cols)
             if key not in words:
-                words[key] = self.ends[name].sums.words(piece.cols) * self.ticks(name)
+                words[key] = self.ends[name].sums.words(piece.cols)
             for reducer in adders.get(name, [])[max(0, bisect_right(starts.get(name, []), low) - 1) :]:
                 first, last = self.pieces[reducer].rows
                 if first >= high:
                     break
                 if last > low:
-                    found.append((index, reducer, (min(high, last) - max(low, first)) * words[key]))
+                    rows, steps = min(high, last) - max(low, first), self._heard.get(index, self.ticks(name))
+                    found.append((index, reducer, rows * words[key] * steps))
         return np.array(found, np.int64).reshape(-1, 3)
 
     @cached_property

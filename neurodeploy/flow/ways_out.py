@@ -59,6 +59,12 @@ class WaysOut:
         """What the host sends to these populations in one of so many steps."""
         return tuple((np.sum([self.fed[name] for name in names], axis=0) / ticks).tolist())
 
+    def each(self, own: Ints, ticks: int) -> NDArray[np.float64]:
+        """(own, 8) of these pieces in one of so many steps, the mean; of the first message, that of every step."""
+        found = self.table[own] / ticks
+        found[:, FIRST] = self.table[own, FIRST]
+        return found
+
     def _add(self, stream: Stream) -> None:
         some = np.flatnonzero(stream.messages)
         source, target = stream.source[some], stream.target[some]

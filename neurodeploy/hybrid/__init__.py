@@ -116,8 +116,9 @@ class Hybrid(Executor):
         return op.inputs or (tuple(map(payload_name, op.reads)) if isinstance(op, Segment) else ())
 
     def run(
-        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
-    ) -> RunResult:
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = (),
+        raster: bool = True,
+    ) -> RunResult:  # fmt: skip
         """`Runner.run` of the program's network with the host operations in it; `inputs` are the populations that nobody
         encodes. The state has what the host operations keep, too (`RunState.host`)."""
         if network is not self.program.network:
@@ -127,7 +128,7 @@ class Hybrid(Executor):
         states = [self.begin() for _ in range(samples)]
         if state is not None:  # a state is not changed by who continues it
             states = [deepcopy(one) for one in state.host if isinstance(one, State)]
-        now = self._pass = Pass(inputs, steps, state, states, probes, streamed=True)
+        now = self._pass = Pass(inputs, steps, state, states, probes, streamed=True, raster=raster)
         self._counts.tokens += samples * steps
         values: dict[str, torch.Tensor] = {}
         for index, step in enumerate(self.ops):

@@ -14,6 +14,7 @@ from neurodeploy.errors import UserError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.raster import Raster
 from neurodeploy.ir.run import (
     ActivityCounts,
     PopulationWork,
@@ -55,14 +56,14 @@ class Pass:
 
     def __init__(
         self, streams: Mapping[str, Ints], steps: int, before: RunState | None, states: Sequence[State],
-        probes: Sequence[Probe] = (), streamed: bool = False,
+        probes: Sequence[Probe] = (), streamed: bool = False, raster: bool = False,
     ) -> None:  # fmt: skip
         self.streams, self.steps, self.before, self.states, self.probes = streams, steps, before, states, probes
-        self.streamed = streamed
+        self.streamed, self.raster = streamed, raster
         self.sent: dict[str, Ints] = {}
         self.probed: dict[str, Ints] = {}
         self.left = RunState(0, {}, {})
-        self.activity = RunActivity(steps, len(states), {}, {}, {})
+        self.activity = RunActivity(steps, len(states), {}, {}, {}, Raster({}) if raster else None)
 
     def keep(self, found: RunResult, segment: Segment, probed: Mapping[str, Ints], keeps: bool) -> None:
         """What a segment has left, as a part of what the program leaves."""
@@ -72,7 +73,12 @@ class Pass:
         if self.streamed:
             self.probed |= probed
             fired = {name: ports for name, ports in found.activity.fired.items() if name not in segment.reads}
-            self.activity.add(replace(found.activity, fired=fired))
+            raster = found.activity.raster
+            if raster is not None and found.activity.steps == self.steps:
+                raster = raster.shaped(len(self.states), self.steps, segment.reads)
+            else:
+                raster = None
+            self.activity.add(replace(found.activity, fired=fired, raster=raster))
 
 
 def payload_name(population: str) -> str:
@@ -106,7 +112,7 @@ class Bound:
         self._activity = self._none()
 
     def _none(self) -> RunActivity:
-        return RunActivity(0, 1, registry.every_neuron(self.segment.network, 0), {}, {})
+        return RunActivity(0, 1, registry.every_neuron(self.segment.network, 0), {}, {}, None)
 
     def take(self, counts: ActivityCounts) -> None:
         """Put the counts of what was called there, and begin again."""
@@ -154,7 +160,7 @@ class Bound:
         payload, clipped = encode(value, self._codes[step.population], self.segment.name)
         if clipped:
             for activity in (self._activity, now.activity):
-                activity.add(RunActivity(0, activity.samples, {}, {f"{step.population}.s": clipped}, {}))
+                activity.add(RunActivity(0, activity.samples, {}, {f"{step.population}.s": clipped}, {}, Raster({})))
         return payload
 
     def _worked(self, ticks: int) -> None:
@@ -186,10 +192,10 @@ class Bound:
             probes = [probe for probe in now.probes if probe.population in own]
             if self.keeps or not given:
                 before = registry.state_at_rest(network, samples) if now.before is None else now.before.of(network)
-                found = self._runner.run(network, given, count, state=before, probes=probes)
+                found = self._runner.run(network, given, count, state=before, probes=probes, raster=now.raster)
             else:
                 flat = {name: array.reshape(samples * count, 1, -1) for name, array in given.items()}
-                found = self._runner.run(network, flat, 1, probes=probes)
+                found = self._runner.run(network, flat, 1, probes=probes, raster=now.raster)
             sent, probed = (
                 {name: array.reshape(samples, count, -1) for name, array in table.items()}
                 for table in (found.outputs, found.probes)

@@ -153,5 +153,7 @@ def result_back(result: RunResult, network: Network, probes: Sequence[Probe], or
     outputs = {name: array[:, :, back.get(name, AS_IT_IS)] for name, array in result.outputs.items()}
     whole = {probe.name: probe.population for probe in probes if probe.neurons is None}
     recorded = {name: array[:, :, back.get(whole.get(name, ""), AS_IT_IS)] for name, array in result.probes.items()}
-    activity = replace(result.activity, fired=counts_there(result.activity.fired, back))
+    done = result.activity
+    raster = None if done.raster is None else done.raster.moved(back)
+    activity = replace(done, fired=counts_there(done.fired, back), raster=raster)
     return RunResult(outputs, recorded, activity, state_there(result.state, network, back))

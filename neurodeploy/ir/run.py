@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.raster import Raster, join
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,7 @@ class RunActivity:
     saturated : population -> values of its state that were clipped; ``population.port`` -> payloads that were, of an input
         by the encoder.
     wrapped : population or projection -> values that did not fit and wrapped (Lava's arithmetic), sums of synapses included.
+    raster : when `fired` happened; None where it is too large or was not kept.
     """
 
     steps: int
@@ -92,15 +94,16 @@ class RunActivity:
     fired: dict[str, dict[str, NDArray[np.int64]]]
     saturated: dict[str, int]
     wrapped: dict[str, int]
+    raster: Raster | None
 
     @classmethod
     def zero(cls) -> RunActivity:
-        return cls(0, 0, {}, {}, {})
+        return cls(0, 0, {}, {}, {}, Raster({}))
 
     @classmethod
     def of_layer(cls, name: str, ticks: int, events: Ints, messages: Ints) -> RunActivity:
         """Of a linear layer (`synapses.linear`): events by axon, messages by neuron; nothing was clipped."""
-        return cls(ticks, 1, {f"{name}.input": {"s": events}, name: {"s": messages}}, {}, {})
+        return cls(ticks, 1, {f"{name}.input": {"s": events}, name: {"s": messages}}, {}, {}, None)
 
     @property
     def ticks(self) -> int:
@@ -114,6 +117,7 @@ class RunActivity:
     def add(self, other: RunActivity) -> None:
         """Join the counts of a later stretch of the same samples."""
         self.steps, self.samples = self.steps + other.steps, other.samples
+        self.raster = join(self.raster, other.raster)
         for name, ports in other.fired.items():
             mine = self.fired.setdefault(name, {})
             for port, counts in ports.items():
@@ -140,12 +144,14 @@ class Runner(Protocol):
     name: str
 
     def run(
-        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
-    ) -> RunResult:
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = (),
+        raster: bool = True,
+    ) -> RunResult:  # fmt: skip
         """Advance by `steps`.
 
         inputs : integers (bool too) within int32.
         state : continues an earlier run (it is not changed); None starts at step 0 with initial states.
+        raster : whether to keep the events of every step.
         """
         ...
 

@@ -84,7 +84,7 @@ def works_of_unit(
     for segment in own.segments:
         inside = segment.network
         fired = {name: {"s": np.full(p.size, times(inside, name), np.int64)} for name, p in inside.populations.items()}
-        counts.segments[segment.name] = RunActivity(TOKENS, 1, fired, {}, {})
+        counts.segments[segment.name] = RunActivity(TOKENS, 1, fired, {}, {}, None)
         found[segment.name] = [name for name in inside.populations if name in placed and name not in segment.reads]
     works = works_of(own, counted(own, counts), unit.mapping, alone, "calls")
     return [(work, found[work.name]) for work in works]

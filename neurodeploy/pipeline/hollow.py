@@ -128,10 +128,10 @@ def _counts(program: Program, on_host: Collection[str], tokens: int, calls: list
         alive = [p for name, p in own.items() if p.model != INPUT and name not in on_host]
         fired = {name: {"s": messages(segment.network, p)} for name, p in own.items()}
         if alive:
-            found.segments[segment.name] = RunActivity(max(map(met, alive)), 1, fired, {}, {})
+            found.segments[segment.name] = RunActivity(max(map(met, alive)), 1, fired, {}, {}, None)
         for population in (p for name, p in own.items() if name in on_host and p.model != INPUT):
             rows, columns, seen = population.size, columns_of(program, population), met(population)
-            done = RunActivity(seen, 1, {population.name: fired[population.name]}, {}, {})
+            done = RunActivity(seen, 1, {population.name: fired[population.name]}, {}, {}, None)
             times, work = min(seen, len(calls)), island_work(rows, columns, seen)
             again = (times - 1) * (2 * island_work(rows, columns, 1).bytes - island_work(rows, columns, 2).bytes)
             found.host[population.name] = PopulationWork(done, seen, times, work.flops, work.bytes + again)

@@ -224,7 +224,7 @@ def explain(bundle: str | Path) -> list[dict[str, Any]]:
 
 def by_segment(program: Program, mapping: Mapping) -> tuple[list[str], list[dict[str, float]]]:
     """The first population of every segment on the chip, and what the segment crosses and takes, a token or step."""
-    from neurodeploy.accounting.program import steps_of
+    from neurodeploy.accounting.steps import steps_of
     from partitioner.classify import passages
 
     found = list(passages(program, mapping.assignments))

@@ -216,7 +216,7 @@ class Decoded:
         (source, name), columns, counts = self._names, self._lane.columns, self._counts
         fired = {source: {"s": counts[:columns]}, name: {"s": counts[columns:-3]}}
         lost = {name: int(counts[-3]), f"{name}.s": int(counts[-2])}
-        found = RunActivity(self._ticks, 1, fired, {key: count for key, count in lost.items() if count}, {})
+        found = RunActivity(self._ticks, 1, fired, {key: count for key, count in lost.items() if count}, {}, None)
         self._ticks, self._counts = 0, np.zeros_like(counts)
         return found
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neurodeploy.errors import UserError
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
+from neurodeploy.ir.raster import Raster
 from neurodeploy.ir.run import Given, Probe, Probes, RunActivity, RunResult, RunState
 from neurodeploy.ir.segments import Segment
 from neurodeploy.neurons import registry
@@ -55,8 +56,9 @@ class FastRunner:
         self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
 
     def run(
-        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
-    ) -> RunResult:
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = (),
+        raster: bool = True,
+    ) -> RunResult:  # fmt: skip
         """Advance by `steps`; see `Runner.run`."""
         task = prepare(network, inputs, steps, state, probes)
         if network not in self._plans:
@@ -64,15 +66,17 @@ class FastRunner:
         plan = self._plans[network]
         walk = None if probes or self.path != "auto" else plan.walk
         if walk is not None and (task.samples == 1 or not walk.remembers):
-            return self._walked(walk, task, steps)
+            return self._walked(walk, task, steps, raster)
         block = min(self.steps or self._block(network, plan.parts, task.samples), max(1, steps))
-        return _Run(network, plan, task, steps, block, probes, self.path).result()
+        return _Run(network, plan, task, steps, block, probes, self.path, raster).result()
 
-    def _walked(self, walk: Walker, task: Task, steps: int) -> RunResult:
+    def _walked(self, walk: Walker, task: Task, steps: int, raster: bool) -> RunResult:
         """Every step of every sample is a token."""
         flat = {name: array.reshape(-1, array.shape[2]) for name, array in task.inputs.items()}
-        found, activity = walk(flat, task.samples * steps, task.state, self.steps or TOKENS)
+        found, activity = walk(flat, task.samples * steps, task.state, self.steps or TOKENS, raster)
         activity.steps, activity.samples = steps, task.samples
+        if activity.raster is not None:
+            activity.raster = activity.raster.shaped(task.samples, steps)
         outputs = {name: array.reshape(task.samples, steps, array.shape[1]) for name, array in found.items()}
         return RunResult(outputs, {}, activity, RunState(task.state.step + steps, task.state.neurons, {}))
 
@@ -102,8 +106,9 @@ class _Run:
     """Buffers of one run, and the loop over blocks."""
 
     def __init__(
-        self, network: Network, plan: Plan, task: Task, steps: int, block: int, probes: Sequence[Probe], path: str
-    ) -> None:
+        self, network: Network, plan: Plan, task: Task, steps: int, block: int, probes: Sequence[Probe], path: str,
+        raster: bool,
+    ) -> None:  # fmt: skip
         self.network, self.plan, self.samples, self.steps, self.block = network, plan, task.samples, steps, block
         samples, state, self.first = task.samples, task.state, task.state.step + 1
         self.inputs = {name: np.asarray(array) for name, array in task.inputs.items()}
@@ -130,6 +135,7 @@ class _Run:
                 port: Traffic(samples, block, population.size, spikes, samples * steps)
                 for port in registry.output_ports(population)
             }
+        self.raster = Raster.blank(registry.every_neuron(network, 0), samples, steps) if raster else None
         self.payloads = {name: {port: t.payload for port, t in sent.items()} for name, sent in self.traffic.items()}
         self.ports = {
             name: {port: self._port(name, port) for port in registry.input_ports(population)}
@@ -157,7 +163,7 @@ class _Run:
 
     def _result(self) -> RunResult:
         """What the run leaves: its own buffers go one by one as the results come, large ones first."""
-        activity = RunActivity(self.steps, self.samples, {}, *self._counts())
+        activity = RunActivity(self.steps, self.samples, {}, *self._counts(), self.raster)
         state = RunState(self.first - 1 + self.steps, {}, {})
         self.ports.clear()
         self.payloads.clear()
@@ -212,7 +218,7 @@ class _Run:
                 self.recorded[probe.name][:, done + t] = probe.of(states[probe.variable])
 
     def _record(self, done: int, steps: int) -> None:
-        """Outputs and the probes of ports."""
+        """Outputs, the probes of ports, and which payloads were events."""
         for name, output in self.outputs.items():
             port = registry.output_ports(self.network.populations[name])[0]
             output[:, done : done + steps] = self.traffic[name][port].payload[:, :steps]
@@ -222,6 +228,9 @@ class _Run:
             sent = self.traffic[probe.population].get(probe.variable)
             array = sent.payload if sent is not None else self.ports[probe.population][probe.variable].arrived
             self.recorded[name][:, done : done + steps] = probe.of(array[:, :steps])
+
+        for name, port, bits in self.raster or ():
+            self.traffic[name][port].pack(bits[:, done : done + steps])
 
     def _turn(self, steps: int) -> None:
         for link in self.links.values():

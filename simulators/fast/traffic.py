@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.ir.raster import Bits, packed
 from simulators.fast.kernels import events as kernels
 
 
@@ -68,6 +69,11 @@ class Traffic:
         self._limits.clear()
         if count and self.events:
             kernels.count(self.index, self.events, self.fired)
+
+    def pack(self, bits: Bits) -> None:
+        """Which payloads of the first steps of the block are events, (samples, steps, ..) as in `ir.raster`."""
+        payload = self.payload[:, : bits.shape[1]]
+        bits[:] = packed(payload.view(np.bool_) if self.spikes else payload)
 
     def values(self, graded: bool) -> NDArray[np.int32]:
         """Payload of each event; ones where the payload does not count."""

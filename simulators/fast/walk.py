@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.raster import Raster, packed
 from neurodeploy.ir.run import RunActivity, RunState
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Values
@@ -33,6 +34,7 @@ TOKENS = 128
 #: Does its part for the first n tokens of a block.
 Step = Callable[[int], None]
 Arrays = Mapping[str, NDArray[Any]]
+NO_BITS = np.zeros((0, 0), np.uint8)
 
 
 def walkable(network: Network, lanes: Mapping[str, Any]) -> bool:
@@ -88,31 +90,56 @@ class Own:
         self._neurons.lost[:] = 0
 
 
+class EventBits:
+    """Which payloads of a population are events, token by token."""
+
+    def __init__(self, name: str, out: NDArray[Any]) -> None:
+        self.name, self._out, self._bits, self._done = name, out, NO_BITS, 0
+
+    def begin(self, raster: Raster | None) -> None:
+        self._bits, self._done = NO_BITS if raster is None else raster.bits(self.name, "s")[0], 0
+
+    def __call__(self, n: int) -> None:
+        if len(self._bits):
+            self._bits[self._done : self._done + n] = packed(self._out[0, :n])
+            self._done += n
+
+
 class Walker:
     """A network that is `walkable`, ready to be walked. It holds nothing of the network itself.
 
     steps : all that is done. inputs, outputs : where the payloads of a block are. fired, lost, named : counts of all
     populations one after another, and under which names they are told: (population, clipped payloads, where in `fired`).
-    own : populations that are neither lanes nor kernels.
+    own : populations that are neither lanes nor kernels. kept : those of `steps` that keep events.
     """
 
     def __init__(
         self, arena: Arena, steps: Sequence[Step], inputs: Arrays, outputs: Arrays, fired: NDArray[np.int64],
-        lost: NDArray[np.int64], named: Sequence[tuple[str, str, slice]], own: Sequence[Own],
+        lost: NDArray[np.int64], named: Sequence[tuple[str, str, slice]], own: Sequence[Own], kept: Sequence[EventBits],
     ) -> None:  # fmt: skip
         self._lock, self._steps, self._inputs, self._outputs = arena.lock, steps, inputs, outputs
+        self._kept = kept
         self._fired, self._lost, self._named, self._own = fired, lost, named, own
         #: Whether it remembers anything: tokens are then the steps of one sample.
         self.remembers = any(registry.get_model(one.population.model).memories for one in own)
 
     def __call__(
-        self, inputs: Mapping[str, NDArray[Any]], tokens: int, state: RunState, block: int = TOKENS
+        self,
+        inputs: Mapping[str, NDArray[Any]],
+        tokens: int,
+        state: RunState,
+        block: int = TOKENS,
+        raster: bool = True,
     ) -> tuple[dict[str, NDArray[np.int32]], RunActivity]:
         """Payloads (tokens, size) of all inputs to those of the outputs, and the counts; `state` becomes what is left."""
         found = {name: np.empty((tokens, array.shape[1]), np.int32) for name, array in self._outputs.items()}
         block = min(block, TOKENS)
         with self._lock:
             self._fired[:], self._lost[:] = 0, 0
+            when = Raster.blank({name: {"s": self._fired[span]} for name, _, span in self._named}, 1, tokens)
+            when = when if raster else None
+            for kept in self._kept:
+                kept.begin(when)
             for one in self._own:
                 one.begin(state.neurons[one.population.name], state.step + 1)
             for begin in range(0, tokens, block):
@@ -125,14 +152,15 @@ class Walker:
                     found[name][begin : begin + n] = array[:n]
             for one in self._own:
                 state.neurons[one.population.name] = one.left()
-            return found, self._activity(tokens)
+            return found, self._activity(tokens, when)
 
-    def _activity(self, tokens: int) -> RunActivity:
+    def _activity(self, tokens: int, raster: Raster | None) -> RunActivity:
         fired, saturated = self._fired.copy(), dict[str, int]()
         for (name, sent, _), (_, states, payloads) in zip(self._named, self._lost.tolist(), strict=True):
             saturated |= {at: count for at, count in ((name, states), (sent, payloads)) if count}
         wrapped = {name: int(count) for (name, _, _), count in zip(self._named, self._lost[:, 0], strict=True) if count}
-        return RunActivity(tokens, 1, {name: {"s": fired[span]} for name, _, span in self._named}, saturated, wrapped)
+        by_name = {name: {"s": fired[span]} for name, _, span in self._named}
+        return RunActivity(tokens, 1, by_name, saturated, wrapped, raster)
 
 
 class Making:
@@ -157,14 +185,17 @@ class Making:
         self._arrays = {key: array_of(memory, slot, TOKENS) for key, slot in slots.items()}
 
     def walk(self, arena: Arena) -> Walker:
-        steps = [step for i, name in enumerate(self._order) for step in self._steps(i, name)]
+        kept = [EventBits(name, self._arrays[name, ""]) for name in self._order]
+        steps: list[Step] = []
+        for i, name in enumerate(self._order):
+            steps += [*self._steps(i, name), kept[i]]
         inputs, outputs = (
             {name: self._arrays[name, ""][0] for name in names}
             for names in (self._network.inputs, self._network.outputs)
         )
         populations = self._network.populations
         named = [(name, registry.sent_name(populations[name]), self._spans[name]) for name in self._order]
-        return Walker(arena, steps, inputs, outputs, self._fired, self._lost, named, self._own)
+        return Walker(arena, steps, inputs, outputs, self._fired, self._lost, named, self._own, kept)
 
     def _feeds_of(self, name: str) -> dict[str, Feed]:
         into, ports = self._network.into(name), registry.input_ports(self._network.populations[name])

@@ -94,8 +94,9 @@ class Loihi2Runner:
     name: str = "loihi2"
 
     def run(
-        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
-    ) -> BoardResult:
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = (),
+        raster: bool = True,
+    ) -> BoardResult:  # fmt: skip
         """Every sample by itself, from the initial state."""
         if state is not None or probes:
             what = "goes on from a state" if state is not None else "records states"
@@ -105,7 +106,7 @@ class Loihi2Runner:
         check_foreign(network)
         plan = partitioning(network, self.mapping)
         scenes = list(_scenes(Program(network, task.inputs, steps), plan))
-        expected = self.twin.run(network, inputs, steps)
+        expected = self.twin.run(network, inputs, steps, raster=raster)
         arrays = {key: array for scene in scenes for key, array in scene.arrays.items()}
         jobs = [scene.job() for scene in scenes]
         for scene, job in zip(scenes, jobs, strict=True):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.raster import Raster, packed
 from neurodeploy.ir.run import RunActivity, RunState
 from neurodeploy.neurons.registry import get_model, prepared_params
 from simulators.lava.connections import PROCESSES
@@ -36,7 +37,10 @@ def activity(
         name: {port: np.count_nonzero(payload, axis=(0, 1)).astype(np.int64) for port, payload in ports.items()}
         for name, ports in sent.items()
     }
-    counted = RunActivity(steps, begin.samples, fired, {}, {})
+    raster = Raster.blank(fired, begin.samples, steps)
+    for name, port, bits in raster or ():
+        bits[:] = packed(sent[name][port])
+    counted = RunActivity(steps, begin.samples, fired, {}, {}, raster)
     doubts: list[tuple[str, str]] = []
     for name, population in network.populations.items():
         if population.model != INPUT:

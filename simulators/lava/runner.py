@@ -60,10 +60,13 @@ class LavaRunner:
     name: str = "lava"
 
     def run(
-        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = ()
-    ) -> LavaResult:
+        self, network: Network, inputs: Given, steps: int, *, state: RunState | None = None, probes: Probes = (),
+        raster: bool = True,
+    ) -> LavaResult:  # fmt: skip
         """`Runner.run`; the result also says what ran on Lava's own models."""
-        return self.run_many([Program(network, inputs, steps, state, tuple(probes))])[0]
+        found = self.run_many([Program(network, inputs, steps, state, tuple(probes))])[0]
+        found.activity.raster = found.activity.raster if raster else None
+        return found
 
     def run_many(self, programs: Sequence[Program]) -> list[LavaResult]:
         """Every program, side by side in as few Lava runs as `processes` allows; results in order."""
@@ -159,7 +162,7 @@ class _Collected:
             counted, doubts = activity(network, self.task.state, self.sent, self.sums, program.steps)
             doubts = [(who, what) for who, what in doubts if self.placement[who].startswith("lava")]
         else:
-            counted = no_activity(network, samples)
+            counted = no_activity(network, samples, 0)
         outputs = {}
         for name in network.outputs:
             population = network.populations[name]

@@ -46,7 +46,7 @@ RUNS = (
 def run(inputs: int, neurons: int, steps: int, share: float, border: str) -> RunLoads:
     net = network([source("i", inputs), lif("p", neurons)], join("w", "i", "p", dense(neurons, inputs)))
     fired = {"i": {"s": np.full(inputs, round(steps * share))}, "p": {"s": np.full(neurons, round(steps * share / 2))}}
-    activity = RunActivity(steps, 1, fired, {}, {})
+    activity = RunActivity(steps, 1, fired, {}, {}, None)
     return loads(Program.of(net), activity, map_model(Program.of(net), BOARD), BOARD, border)
 
 

@@ -43,11 +43,16 @@ def run(inputs: int, neurons: int, steps: int, share: float, border: str) -> Run
 
     counts = {name: {port: np.array(values) for port, values in ports.items()} for name, ports in fired.items()}
     program = Program.of(net)
-    return loads(program, RunActivity(steps, 1, counts, {}, {}), map_model(program, BOARD), BOARD, border)
+    return loads(program, RunActivity(steps, 1, counts, {}, {}, None), map_model(program, BOARD), BOARD, border)
 
 
 runs = st.builds(
-    run, st.integers(1, 300), st.integers(1, 300), st.integers(1, 50), st.floats(0.1, 1), st.sampled_from(["none", "sample"])
+    run,
+    st.integers(1, 300),
+    st.integers(1, 300),
+    st.integers(1, 50),
+    st.floats(0.1, 1),
+    st.sampled_from(["none", "sample"]),
 )
 
 
@@ -119,7 +124,9 @@ def test_twice_the_events_cost_twice_what_events_cost_and_nothing_else_but_time(
 
 @settings(max_examples=30, deadline=None)
 @given(runs, st.integers(1, 100))
-def test_twice_the_crossings_take_twice_the_latency_and_only_standing_power_follows(made: RunLoads, crossings: int) -> None:
+def test_twice_the_crossings_take_twice_the_latency_and_only_standing_power_follows(
+    made: RunLoads, crossings: int
+) -> None:
     few, many = (replace(made, exchanges=crossings / 2 * times) for times in (1, 2))
     one, two = ledger(few), ledger(many)
     latency = one.time_split["host link latency"]

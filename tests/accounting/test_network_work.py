@@ -56,8 +56,11 @@ def test_totals_do_not_depend_on_the_mapping() -> None:
                 mapping = map_model(Program.of(net), system, Options(weight_bits=8))
             except DoesNotFit:
                 continue
-            work = work_of(net, mapping, activity, system)
+            heard = work_of(net, mapping, activity, system).table.sum(axis=0)
+            work = work_of(net, mapping, replace(activity, raster=None), system)
             traffic, sums = work.traffic.values(), work.table.sum(axis=0)
+            assert (heard == sums)[[SYNOPS, CONV_SYNOPS, FIXED_UPDATES, UPDATES, EVENTS, SPIKES]].all()
+            assert heard[PARTIALS] <= sums[PARTIALS]  # not in every step
             homes = sum(sums[[FIXED_UPDATES, UPDATES]]) - sums[PARTIALS]  # each partial sum is one message of a neuron
             found.append((sums[[SYNOPS, CONV_SYNOPS, SPIKES]].tolist(), homes,
                           sum(t.leaving for t in traffic)))  # fmt: skip
@@ -74,7 +77,7 @@ def test_by_hand_on_four_chips() -> None:
     system = tiny(neurons=4, cores=1)
     mapping = map_model(CHAIN, system, Options(place=False))
     fired = {"i": np.arange(10), "p": np.array([1, 0, 2, 0, 5, 0, 0, 1]), "q": np.array([3, 0, 0, 1, 1, 0])}
-    activity = RunActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {})
+    activity = RunActivity(4, 2, {name: {"s": counts.astype(np.int64)} for name, counts in fired.items()}, {}, {}, None)
     work = work_of(CHAIN.network, mapping, activity, system)
     p, q = work.traffic["p"], work.traffic["q"]
     counts = {part.name: part.counts for part in work.parts}
@@ -93,7 +96,7 @@ def test_hops_on_the_mesh() -> None:
     mapping = map_model(Program.of(net), ONE, Options(max_rows=1, place=False))
     fired = np.zeros(50, np.int64)
     fired[7], fired[49] = 3, 2
-    activity = RunActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}}, {}, {})
+    activity = RunActivity(5, 1, {"i": {"s": np.array([4])}, "p": {"s": fired}}, {}, {}, None)
     counts = work_of(net, mapping, activity, ONE).traffic["p"]
     at = routers(ONE.chip, np.arange(50))
     wanted = (4 + fired) @ at  # in from the port, out to it
@@ -106,7 +109,7 @@ def test_phases_of_a_step() -> None:
     chain = network(
         [source("i", 4), lif("p", 4), lif("q", 4)], join("a", "i", "p", Direct(4)), join("b", "p", "q", Direct(4))
     )
-    activity = RunActivity(1, 1, {}, {}, {})
+    activity = RunActivity(1, 1, {}, {}, {}, None)
 
     def phases(network: Network) -> int:
         return len(work_of(network, map_model(Program.of(network), ONE), activity, ONE).steps)
@@ -127,16 +130,19 @@ def test_convolutions_are_counted_apart() -> None:
     fired = np.zeros((4, 4, 2), np.int64)
     fired[1, 1, 0], fired[0, 0, 1] = 2, 5
     work = work_of(
-        net, map_model(Program.of(net), ONE), RunActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}), ONE
+        net, map_model(Program.of(net), ONE), RunActivity(9, 1, {"i": {"s": fired.reshape(-1)}}, {}, {}, None), ONE
     )
     assert work.table[0, CONV_SYNOPS] == 2 * 4 * 3 + 5 * 3 and work.table[0, SYNOPS] == 0
 
 
 def test_what_does_not_go_together() -> None:
     net = network([lif("p", 3)])
-    mapping, activity = map_model(Program.of(net), ONE), RunActivity(1, 1, {"p": {"s": np.zeros(3, np.int64)}}, {}, {})
-    wrong = RunActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {})
-    refused(UserError, "ND3102", work_of, net, mapping, RunActivity(0, 1, {}, {}, {}), ONE)
+    mapping, activity = (
+        map_model(Program.of(net), ONE),
+        RunActivity(1, 1, {"p": {"s": np.zeros(3, np.int64)}}, {}, {}, None),
+    )
+    wrong = RunActivity(1, 1, {"p": {"s": np.zeros(4, np.int64)}}, {}, {}, None)
+    refused(UserError, "ND3102", work_of, net, mapping, RunActivity(0, 1, {}, {}, {}, None), ONE)
     refused(UserError, "ND3106", work_of, net, mapping, activity, get_system("kapoho-point"))
     refused(InternalError, "ND9031", work_of, network([lif("other", 3)]), mapping, activity, ONE)
     refused(InternalError, "ND9031", work_of, net, mapping, wrong, ONE)

@@ -52,7 +52,7 @@ def test_sparsities_footprint_and_parameters_by_hand() -> None:
         join("w", "i", "p", Dense(weight), weight_bits=4),
         join("r", "p", "p", sparse),
     )
-    activity = RunActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}}, {}, {})
+    activity = RunActivity(5, 2, {"i": {"s": np.array([4, 9, 2])}, "p": {"s": np.array([3, 0])}}, {}, {}, None)
     found = metrics(Program.of(net), activity)
     assert found["ConnectionSparsity"] == 1 - 4 / 10
     assert found["ActivationSparsity"] == 1 - 3 / 20
@@ -71,7 +71,7 @@ def test_graded_events_are_macs_and_ternary_ones_are_not() -> None:
     ):
         params = {"du": 0, "dv": 0, **params} if model == "ternary_lif" else params
         net = network([Population("a", (2,), model, params), lif("p", 2)], join("w", "a", "p", Dense(one), graded=True))
-        found = metrics(Program.of(net), RunActivity(1, 1, {"a": {"s": fired}}, {}, {}))["SynapticOperations"]
+        found = metrics(Program.of(net), RunActivity(1, 1, {"a": {"s": fired}}, {}, {}, None))["SynapticOperations"]
         assert found[key] == 4 and sum(found[k] for k in ("Effective_MACs", "Effective_ACs")) == 4
 
 
@@ -88,7 +88,7 @@ def test_operations_of_neurons() -> None:
         *(join(f"w{n}", "i", n, Dense(np.ones((k, 2), np.int8))) for n, k in zip("abcde", (3, 3, 2, 2, 5), strict=True)),
     )  # fmt: skip
     fired = {name: {"s": np.zeros(p.size, np.int64)} for name, p in net.populations.items()}
-    found = metrics(Program.of(net), RunActivity(7, 2, fired, {}, {}))
+    found = metrics(Program.of(net), RunActivity(7, 2, fired, {}, {}, None))
     each = 3 * 4 + (4 + 8 + 8) + 2 * 6 + 2 * 4
     assert found["NeuronOperations"] == {"Effective Neuron Ops": 7 * each, "Neuron Dense Ops": 7 * each}
     assert found["neuron_operations_leave_out"] == 5

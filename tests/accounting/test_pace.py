@@ -58,7 +58,7 @@ def fan(neurons: int, receivers: list[tuple[int, int]]) -> tuple[Network, Mappin
     fired = {name: {"s": np.full(p.size, int(name == "from"), np.int64)} for name, p in populations.items()}
     net = Network("fan", populations, tuple(projections), ("in",))
     placed = Mapping(ONE_CHIP.name, 1, LOIHI1.cores, tuple(shards), (), len(shards), "synapse_bytes", ())
-    return net, placed, RunActivity(1, 1, fired, {}, {})
+    return net, placed, RunActivity(1, 1, fired, {}, {}, None)
 
 
 @pytest.mark.parametrize(("neurons", "receivers", "theirs"), SANAFE_NS)

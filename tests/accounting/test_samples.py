@@ -14,7 +14,7 @@ from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.program import loads
 from neurodeploy.accounting.report_json import report_json
-from neurodeploy.accounting.timing import busiest_cores
+from neurodeploy.accounting.step_time import busiest_cores
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import SUPPLY_LOSS
 from neurodeploy.ir.population import Population
@@ -40,7 +40,7 @@ def small(synapse=None, model: Population | None = None, system=ONE, **options):
     net = network(populations, join("w", "i", "p", synapse or dense(8, 10)))
     fired = {"i": {"s": np.full(10, STEPS * SAMPLES)}, "p": {"s": np.full(8, SAMPLES)}}
     mapping = map_model(Program.of(net), system, Options(**options))
-    return net, mapping, RunActivity(STEPS, SAMPLES, fired, {}, {})
+    return net, mapping, RunActivity(STEPS, SAMPLES, fired, {}, {}, None)
 
 
 def priced(case=None, system=ONE, **options):
@@ -94,7 +94,7 @@ def test_entries_sum_to_the_wall_and_boundaries_are_nested() -> None:
 
 def test_convolutions_have_their_own_coefficient() -> None:
     net = network([source("i", 4, 4, 2), lif("p", 2, 2, 3)], join("w", "i", "p", conv((4, 4, 2), 3)))
-    activity = RunActivity(1, 1, {"i": {"s": np.ones(32, np.int64)}}, {}, {})
+    activity = RunActivity(1, 1, {"i": {"s": np.ones(32, np.int64)}}, {}, {}, None)
     ledger = sample_ledger(net, map_model(Program.of(net), ONE), activity, ONE, HOST)
     found = entry(ledger, "synaptic operation of a convolution")
     assert found.unit_cost == cost(ONE.chip, "synop_conv_j") and found.count == 4 * 9 * 2 * 3

@@ -11,7 +11,7 @@ import pytest
 from neurodeploy.accounting.account import EVENTS
 from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import KINDS
-from neurodeploy.accounting.timing import busiest_core, core_seconds
+from neurodeploy.accounting.step_time import busiest_core, core_seconds
 from neurodeploy.flow.loads import EVENTS as ARRIVED
 from neurodeploy.flow.loads import SENT, SYNOPS, UPDATES, WRITES, loads_of
 from neurodeploy.flow.streams import Streams, ends_of

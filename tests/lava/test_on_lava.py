@@ -273,7 +273,9 @@ class Listening:
     def __init__(self) -> None:
         self.asked: list[Program] = []
 
-    def run(self, network: Network, inputs: Any, steps: int, *, state: Any = None, probes: Any = ()) -> RunResult:
+    def run(
+        self, network: Network, inputs: Any, steps: int, *, state: Any = None, probes: Any = (), raster: bool = True
+    ) -> RunResult:
         self.asked.append(Program(network, inputs, steps, state, tuple(all_probes(network))))
         return ReferenceRunner().run(network, inputs, steps, state=state, probes=probes)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.raster import Raster
 from neurodeploy.ir.run import RunActivity, Runner, RunResult, RunState
 
 
@@ -17,6 +18,9 @@ def differences(found: Any, expected: Any, where: str = "") -> list[str]:
     if is_dataclass(expected):  # what the host keeps is no array
         names = [field.name for field in fields(expected) if field.name != "host"]
         found, expected = ({name: getattr(whole, name) for name in names} for whole in (found, expected))
+    if isinstance(expected, Raster):
+        tables = ({f"{name}.{port}": bits for name, port, bits in raster} for raster in (found or Raster({}), expected))
+        found, expected = tables
     if isinstance(expected, dict):
         wrong = [] if found.keys() == expected.keys() else [f"{where} {sorted(found)} is not {sorted(expected)}"]
         inner = (differences(found[key], expected[key], f"{where} {key}") for key in found.keys() & expected.keys())

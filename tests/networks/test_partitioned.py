@@ -40,6 +40,17 @@ def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[
     activity = result.activity  # type: ignore[attr-defined]
     ticks = activity.steps * activity.samples
     found = {}
+
+    def heard(name: str, rows: tuple[int, int], cols: tuple[int, int]) -> int:
+        """Steps, of all samples, in which any axon of these columns that has a synapse in these rows has an event."""
+        some, start = np.zeros((activity.samples, activity.steps), bool), 0
+        for p in network.into(name):
+            columns = np.arange(p.synapse.columns) + start
+            axons = p.synapse.axons(rows) & (cols[0] <= columns) & (columns < cols[1])
+            bits = np.unpackbits(activity.raster.bits(p.source, p.source_port), axis=2, count=p.synapse.columns)
+            some, start = some | (bits * axons).any(axis=2), start + p.synapse.columns
+        return int(some.sum())
+
     for shard in mapping.shards:
         into = network.into(shard.island)
         total = max(1, sum(p.synapse.columns for p in into))
@@ -58,17 +69,19 @@ def expected_counts(network: Network, mapping: Mapping, result: object) -> dict[
         sent = sum(int(activity.fired[shard.island][port][slice(*shard.rows)].sum()) for port in ports)
         every = ticks * shard.row_count
         if shard.kind == "reducer":
-            blocks = {s.cols for s in mapping.by_island()[shard.island] if s.kind == "synapses"}
             arrived = sum(
                 max(1, p.depth) * words_of(network, p)
-                for low, high in blocks
+                * max(0, min(s.rows[1], shard.rows[1]) - max(s.rows[0], shard.rows[0]))
+                * heard(s.island, s.rows, s.cols)
+                for s in mapping.by_island()[shard.island] if s.kind == "synapses"
                 for p, begin in zip(into, np.cumsum([0, *(q.synapse.columns for q in into)]), strict=False)
-                if low < begin + p.synapse.columns and begin < high
-            )
-            found[shard] = ShardCounts(every * arrived, every * arrived, every, sent)
+                if s.cols[0] < begin + p.synapse.columns and begin < s.cols[1]
+            )  # fmt: skip
+            found[shard] = ShardCounts(arrived, arrived, every, sent)
         elif reduced:
             assert shard.cols != (0, total)
-            found[shard] = ShardCounts(events, synops, every * sums, every * messages)
+            left = shard.row_count * messages * heard(shard.island, shard.rows, shard.cols)
+            found[shard] = ShardCounts(events, synops, every * sums, left)
         else:
             found[shard] = ShardCounts(events, synops, every, sent)
     return found

@@ -41,7 +41,7 @@ def firing(net: Network, *parts: float) -> RunActivity:
     """Every neuron of each population in this part of the steps."""
     counts = zip(net.populations.items(), parts, strict=True)
     fired = {name: {"s": np.full(p.size, round(part * STEPS), np.int64)} for (name, p), part in counts}
-    return RunActivity(STEPS, 1, fired, {}, {})
+    return RunActivity(STEPS, 1, fired, {}, {}, None)
 
 
 @pytest.mark.parametrize("objective", ["cores", "traffic"])

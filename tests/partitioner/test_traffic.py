@@ -77,7 +77,7 @@ def test_hops_are_those_of_the_nets_and_of_the_account() -> None:
         except DoesNotFit:
             continue
         found = traffic(mapping, Program.of(net), system)
-        work = work_of(net, mapping, RunActivity(1, 1, every_neuron(net), {}, {}), system)
+        work = work_of(net, mapping, RunActivity(1, 1, every_neuron(net), {}, {}, None), system)
         parts = work.traffic.values()
         assert found.spike_hops == sum(part.hops_ew + part.hops_ns for part in parts), seed
         assert found.interchip_hops == sum(part.interchip for part in parts), seed
