@@ -95,15 +95,16 @@ def _row(
 
 
 def pilotnet(board: SystemSpec) -> list[Published]:
-    """PilotNet of LIF neurons on 74 cores; counts a step from the plots of the notebook, over twice the steps that it
-    ran."""
+    """PilotNet of LIF neurons on the 74 cores of Intel's cut; counts a step of `benchmarks/pilotnet_energy.py`,
+    simulated without an image, as two counters of the notebook agree with (docs/energy.md); synops with stored zeros, as
+    we count them."""
     source = "lava-dl notebook pilotnet_snn/benchmark.ipynb, Oheo Gulch"
-    spikes, cores = 22e3, 74
-    busiest = {CONV_SYNOPS: 75.4e3, FIXED_UPDATES: 3.2e3, SENT: spikes / cores, SPIKES: spikes / cores}
-    others = {
-        CONV_SYNOPS: (1.14e6 - 75.4e3) / (cores - 1), FIXED_UPDATES: (164.5e3 - 3.2e3) / (cores - 1),
-        SENT: spikes / cores, SPIKES: spikes / cores,
-    }  # fmt: skip
+    cores, synops, updates, spikes, messages = 74, 2.972e6, 158.5e3, 34.6e3, 39.0e3
+    # of each step's busiest core: 169 872 not zero in the mean, of which 205 632 / 150 710 are stored
+    most, neurons = 169_872 * 205_632 / 150_710, 3.2e3
+    sent = {SENT: messages / cores, SPIKES: spikes / cores}
+    busiest = {CONV_SYNOPS: most, FIXED_UPDATES: neurons, **sent}
+    others = {CONV_SYNOPS: (synops - most) / (cores - 1), FIXED_UPDATES: (updates - neurons) / (cores - 1), **sent}
     run = hand({1: busiest, cores - 1: others})
     told, quiet = "sets the price of a convolution's synop", hand({61: {FIXED_UPDATES: 0.0}})
     sdnn = "lava-dl notebook pilotnet_sdnn/benchmark.ipynb, Oheo Gulch"

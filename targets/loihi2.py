@@ -6,7 +6,9 @@ The derivations named D1 to D6 in the sources:
   prefill 6632 token/s x 3.7 mJ = 24.5 W with all busy, hence 0.69 W a chip static, 0.34 W a busy chip, 50.7 uJ a block
   and token, and over 12.85 M weights a block 3.9 pJ a weight (5.9 pJ if a third of the ternary weights is zero).
 - D3, D4: Hala Point: 15 TOPS/W at 1 % effective operations gives 13.3 pJ all-in, 2600 W / 380e12 synapses/s 6.8 pJ.
-- D5: PilotNet (lava-dl notebook): 68.3 uJ a step less neurons and spikes over 1.14 M convolution synops gives 44 pJ.
+- D5: PilotNet (lava-dl notebook): 68.3 uJ a step less neurons and spikes over 2.97 M stored convolution synops gives
+17.6 pJ (9 to
+  21); 44 pJ were read before, from counters taken to run twice (docs/energy.md, PilotNet).
 - D6: winner-take-all nets 4.7 nJ for each active core and step more; with D7 Q-learning 3.7 nJ, (147 nJ - 20 nJ) / 34 cores.
 - D7: two neurons on two cores (N1 in docs/validation.md) 32 to 39 nJ a step, less two cores and two updates: 19 to 30 nJ of
   the chip itself, with barrier and clocking; 20 nJ, for the runs of rare spikes have least of anything else in them.
@@ -57,7 +59,7 @@ PRIORS = {
     "max_delay_steps": Quantity(62, 62, 62, "1", M, "arXiv 2510.13757, used on silicon"),
     # energies
     "synop_fc_j": Quantity(3e-12, 5e-12, 13e-12, "J", D, f"D2 ({_ABREU}), D3 and D4 (Hala Point)"),
-    "synop_conv_j": Quantity(20e-12, 40e-12, 50e-12, "J", D, f"D5 (lava-dl PilotNet notebook); low: {_SANAFE}, 24 pJ"),
+    "synop_conv_j": Quantity(8e-12, 24e-12, 50e-12, "J", D, f"{_SANAFE}, 24 pJ; low, high: readings of D5"),
     "synop_learning_j": Quantity(120e-12, 120e-12, 120e-12, "J", P, f"{_DAVIES}; no band known for Loihi 2"),
     "neuron_update_j": Quantity(27e-12, 81e-12, 245e-12, "J", P, f"{_DAVIES}; high: D5, and low as far off"),
     "neuron_idle_j": Quantity(17e-12, 52e-12, 157e-12, "J", P, f"{_DAVIES}; band in the ratio of the active update's"),
@@ -79,7 +81,7 @@ PRIORS = {
         0.37e-9, 0.76e-9, 1.4e-9, "s", D, f"{_SANAFE}, 3.8 ns / 5 ({_BRIEF}); low: {_HALA}; high: bound by PilotNet"
     ),
     "t_synop_conv_s": Quantity(
-        0.6e-9, 1.9e-9, 2.03e-9, "s", D, "bound by the busiest core of PilotNet (lava-dl notebook)"
+        0.37e-9, 0.62e-9, 1.9e-9, "s", D, f"{_SANAFE}, 3.1 ns / 5 ({_BRIEF}); low: {_HALA}; high: readings of PilotNet"
     ),
     "t_synop_learning_s": Quantity(
         0.6e-9, 1.2e-9, 6.1e-9, "s", D, f"{_DAVIES}, 6.1 ns / 5 ({_BRIEF}); high: as it is; of memories it is a guess"
