@@ -215,6 +215,7 @@ INFRASTRUCTURE = {
         0.75, 1.5, 2.5, "W", D, "Oheo Gulch: 1.56 W static of x86 beside 0.25 W of cores (Nesbit et al. 2026)"
     ),
     "kapoho-point": replace(PRIORS["p_infra_w"], source=f"Kapoho Point, not published; {PRIORS['p_infra_w'].source}"),
+    "vpx-16": replace(PRIORS["p_infra_w"], source=f"a VPX card, not published; {PRIORS['p_infra_w'].source}"),
     "alia-point": replace(PRIORS["p_infra_w"], source=f"Alia Point; {PRIORS['p_infra_w'].source}"),
     "hala-point": replace(
         PRIORS["p_infra_w"], source=f"Hala Point, 2600 W at most over 1152 chips; {PRIORS['p_infra_w'].source}"
@@ -231,6 +232,7 @@ def _systems(chip: ChipSpec, fitted: Mapping[str, Mapping[str, Quantity]]) -> tu
     return (
         on("oheo-gulch", 1, (1, 1), "Intel: one Loihi 2 chip with an Arria 10 FPGA, Ethernet"),
         on("kapoho-point", 8, (4, 2), "Intel: 8 chips, stackable; the arrangement is assumed"),
+        on("vpx-16", 16, (4, 4), "16 chips, as in arXiv 2505.06417 (a VPX card); arrangement and board are assumed"),
         on("alia-point", 32, (8, 4), "32 chips, 24 of them used in arXiv 2503.18002; arrangement assumed"),
         on("hala-point", 1152, (36, 32), "Intel newsroom 2024: 1152 chips, 2600 W; arrangement assumed"),
     )

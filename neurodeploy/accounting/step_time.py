@@ -59,7 +59,11 @@ def busiest_core(chip: ChipSpec, loads: Floats) -> Band:
 
 
 def _longest(work: Floats, times: Floats) -> Band:
-    kinds, found = np.unique(work, axis=0), np.zeros(times.shape[1])
+    """A core that does no more of anything than the one that is busiest at nominal prices is never the longest."""
+    if not len(work):
+        return ZERO
+    top = work[int((work @ times[:, 0]).argmax())]
+    kinds, found = np.concatenate([top[None], work[(work > top).any(axis=1)]]), np.zeros(times.shape[1])
     for begin in range(0, len(kinds), AT_ONCE):
         np.maximum(found, (kinds[begin : begin + AT_ONCE] @ times).max(axis=0), out=found)
     return Band(found)

@@ -59,7 +59,7 @@ def test_every_system_and_width() -> None:
     found = nd.fit("gemma3-270m")
     assert {(row["system"], row["bits"]) for row in found["rows"]} == {
         (system, bits)
-        for system in ("oheo-gulch", "kapoho-point", "alia-point", "hala-point", "loihi1-nahuku")
+        for system in ("oheo-gulch", "kapoho-point", "vpx-16", "alia-point", "hala-point", "loihi1-nahuku")
         for bits in (8, 4, 2)
     }
     for row in found["rows"]:

@@ -74,7 +74,7 @@ def test_ways_of_keeping_synapses() -> None:
 def test_the_fix_names_the_systems_that_have_all() -> None:
     others, sigma = tuple(SYSTEMS.values()), Population("p", (6,), "sigma")
     error = refused(DoesNotFit, "ND2090 p: .* sigma, which loihi1", refuse, LOIHI1, needs_of(net(sigma)), others)
-    assert error.fix == "loihi2 has it (oheo-gulch, kapoho-point, alia-point, hala-point)"
+    assert error.fix == "loihi2 has it (oheo-gulch, kapoho-point, vpx-16, alia-point, hala-point)"
     wide = needs_of(net(sigma, weight_bits=12))
     assert refused(DoesNotFit, "ND2090", refuse, LOIHI1, wide, others).fix == "no known system has it"
     narrow = refused(DoesNotFit, "ND2004 in", refuse, LOIHI1, needs_of(net(lif("p", 6), weight_bits=12)), others)

@@ -45,7 +45,7 @@ def test_what_it_lacks_is_refused_by_name(files: Files, tmp_path: Path, cli: Cli
     answer = cli("map", copied(files.graded_nd, tmp_path), "--system", BOARD)
     assert answer.status == 3
     assert "ND2090 last: needs the neuron model li, which loihi3 does not have (made up for a test" in answer.err
-    assert "loihi2 has it (oheo-gulch, kapoho-point, alia-point, hala-point)" in answer.err
+    assert "loihi2 has it (oheo-gulch, kapoho-point, vpx-16, alia-point, hala-point)" in answer.err
     assert "loihi1 has it" not in answer.err
     rows = cli.json("fit", files.graded, "--dt", "1e-3")["rows"]
     refused = {row["system"] for row in rows if not row["fits"]}
