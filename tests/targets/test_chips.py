@@ -59,12 +59,12 @@ def test_no_energy_of_loihi2_claims_to_be_measured_on_it() -> None:
 
 
 def test_loihi2_priors_are_those_of_the_fact_table() -> None:
-    """But for what it holds later rows against: two neurons (floor, static power, core step), the barrier a quarter of Loihi
+    """But for what later rows say: two neurons (floor, static power, core step), a convolution of Loihi 1, the barrier a quarter of Loihi
     1's, as chip-to-chip signalling is."""
     nominal = {key: quantity.nominal for key, quantity in PRIORS.items()}
     expected = {
         "synop_fc_j": 5e-12,
-        "synop_conv_j": 40e-12,
+        "synop_conv_j": 24e-12,
         "neuron_update_j": 81e-12,
         "neuron_idle_j": 52e-12,
         "spike_out_j": 69e-12,
