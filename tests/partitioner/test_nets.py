@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -158,7 +159,8 @@ def test_the_messages_of_a_run_are_those_of_the_account() -> None:
             continue
         activity = ReferenceRunner().run(net, inputs, steps).activity
         _, nets, _ = traffic_of(mapping, program, system, activity.fired, steps * activity.samples)
-        work = work_of(net, mapping, activity, system)
+        # sums of a run: step by step, parts that nothing reaches send no partial sum, which a mapper cannot know
+        work = work_of(net, mapping, replace(activity, raster=None), system)
         total = sum(traffic.deliveries for traffic in work.traffic.values())
         assert nets.per == steps * activity.samples and messages(nets) <= total, seed
         if len({(s.chip, s.core) for s in mapping.shards}) == len(mapping.shards):

@@ -192,7 +192,7 @@ CALLS: dict[str, tuple[str, str, str | Callable[[World], list[str]]]] = {
     "out with an endless name": ("ND5004", "aaa.nd", _out(lambda w: w.here / "new" / ("a" * 300 + ".nd"))),
     # mapping
     "unknown system": ("ND4001", "kapoho-point", "map LM --system kapoho"),
-    "system too small": ("ND2001", "alia-point", "map LM --system oheo-gulch --max-rows 1"),
+    "system too small": ("ND2001", "vpx-16", "map LM --system oheo-gulch --max-rows 1"),
     "chip too narrow": ("ND2090", "the neuron model graded_affine, which loihi1", "map LM --system loihi1-nahuku"),
     "no chips": ("ND2003", "between 1 and 8", "map LM --chips 0"),
     "too many chips": ("ND2003", "between 1 and 8", "map LM --chips 9"),
