@@ -62,6 +62,11 @@ def with_values(chip: ChipSpec, values: Mapping[str, float | Floats]) -> ChipSpe
     return replace(chip, costs={**chip.costs, **{name: _at(chip.costs[name], value) for name, value in values.items()}})
 
 
+def plain_chip(chip: ChipSpec) -> ChipSpec:
+    """The chip without bands."""
+    return with_values(chip, {name: quantity.nominal for name, quantity in chip.costs.items()})
+
+
 def plain(host: HostSpec) -> HostSpec:
     """The host without bands."""
     found: dict[str, Any] = {entry.name: getattr(host, entry.name) for entry in fields(host)}

@@ -13,12 +13,13 @@ pay; where no single change suffices, all of them together.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, NamedTuple
 
 from neurodeploy.accounting.account import POWERED, account
 from neurodeploy.accounting.band import Band
+from neurodeploy.accounting.costs import plain, plain_chip
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.accounting.whatif import CHANGES, Case
@@ -66,7 +67,7 @@ class Alternative:
 
 
 def compare(a: EnergyFigure, b: EnergyFigure) -> Band:
-    """``a / b``, the low end over the high one. ND3111 where they are of different boundaries: a chip's rails against a
+    """``a / b``, draw by draw. ND3111 where they are of different boundaries: a chip's rails against a
     graphics card at the wall is no comparison."""
     if a.boundary != b.boundary:
         problem = f"is not to be compared with joules at the {b.boundary}"
@@ -81,7 +82,9 @@ class _Chip:
         self.case, self._host, self._phase, self._prompts = case, host, phase, prompts
 
     def joules(self, case: Case) -> float:
-        made = account(case.loads, case.system, self._host, self._phase, powered=case.powered, prompts=self._prompts)
+        """Nominal: a search asks for no band."""
+        system, host = replace(case.system, chip=plain_chip(case.system.chip)), plain(self._host)
+        made = account(case.loads, system, host, self._phase, powered=case.powered, prompts=self._prompts)
         return made.joules(BOUNDARY).nominal
 
     def figure(self, ledger: EnergyLedger) -> EnergyFigure:

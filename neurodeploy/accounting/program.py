@@ -232,7 +232,7 @@ def works_of(
     table[:, FIXED_UPDATES] -= rests
     neurons = np.array([streams.neurons(shard) for shard in mapping.shards], np.int64)
     places = list(zip(chip.tolist(), core.tolist(), strict=True))
-    layers, crosses = layers_of(program), _crosses(program, border)
+    layers, crosses, prices = layers_of(program), _crosses(program, border), core_prices(system.chip)
 
     def counts(name: str) -> EventCounts:
         moved, sums = traffic[name], table[at[name]].sum(axis=0).tolist()
@@ -264,9 +264,7 @@ def works_of(
             ways = replace(busiest([*moved.values()], system, ticks, crosses), fed=ways_out.fed_to(names, ticks))
             always = np.hstack([np.zeros((len(own), COLUMNS)), ways_out.each(own, ticks)])
             always[:, FIXED_UPDATES] = -rests[own] / ticks
-            steps = mean_steps(
-                segment.name, ticks, on, phase, every[own], always, known, core_prices(system.chip), ways
-            )
+            steps = mean_steps(segment.name, ticks, on, phase, every[own], always, known, prices, ways)
             shared = {layers[name] for name in names}
             least = sum(tally.interchip_least for tally in moved.values())
             all_ways = sum(tally.interchip for tally in moved.values()) if crosses else least

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,20 +42,22 @@ def core_prices(chip: ChipSpec) -> Floats:
     return found
 
 
-def core_seconds(chip: ChipSpec, loads: Floats) -> Floats:
-    """Seconds of each core (n,) at nominal coefficients, of the longest of its stages. `loads` (n, 9 or more): what
+def core_seconds(prices: Floats, loads: Floats) -> Floats:
+    """Seconds of each core (n,) at nominal `core_prices`, of the longest of its stages. `loads` (n, 9 or more): what
     `flow.loads` numbers."""
-    return np.asarray(np.max([_seconds(chip, loads, stage) for stage in chip.pace.stages], axis=0), dtype=np.float64)
+    return np.asarray(np.max([work @ times[:, 0] for work, times in _stages(prices, loads)], axis=0), dtype=np.float64)
 
 
-def _seconds(chip: ChipSpec, loads: Floats, prices: Mapping[str, str]) -> Floats:
-    """(n,) of these kinds of work, one after another, at nominal coefficients."""
-    return np.asarray(loads[:, _columns(prices)] @ _times(chip, prices)[:, 0], dtype=np.float64)
+def busiest_core(prices: Floats, loads: Floats) -> Band:
+    """Seconds of the core and the stage that take longest, at each draw of `core_prices` others perhaps."""
+    return largest(_longest(work, times) for work, times in _stages(prices, loads))
 
 
-def busiest_core(chip: ChipSpec, loads: Floats) -> Band:
-    """Seconds of the core and the stage that take longest, at each draw others perhaps."""
-    return largest(_longest(loads[:, _columns(stage)], _times(chip, stage)) for stage in chip.pace.stages)
+def _stages(prices: Floats, loads: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """Of each stage what cores do in it (n, kinds), and its prices (kinds, k)."""
+    for stage in prices:
+        kinds = np.flatnonzero(stage.any(axis=1))
+        yield loads[:, kinds], stage[kinds]
 
 
 def _longest(work: Floats, times: Floats) -> Band:
@@ -80,7 +82,7 @@ def _times(chip: ChipSpec, prices: Mapping[str, str]) -> Floats:
 
 def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ...]:
     """The ten cores that take longest, with what they do in the step."""
-    seconds = core_seconds(chip, step.loads)
+    seconds = core_seconds(core_prices(chip), step.loads)
     return tuple(
         {
             "chip": int(step.cores[i, 0]),
@@ -93,9 +95,10 @@ def busiest_cores(step: MeanStep, chip: ChipSpec) -> tuple[dict[str, object], ..
     )
 
 
-def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
-    """What takes longest in a step: its busiest core, the idle neurons of the fullest one, a chip's port, or a link."""
-    times = core_seconds(chip, step.loads)
+def step_time(chip: ChipSpec, prices: Floats, step: MeanStep, fullest: int) -> StepTime:
+    """What takes longest in a step: its busiest core, the idle neurons of the fullest one, a chip's port, or a link.
+    prices : `core_prices` of the chip."""
+    times = core_seconds(prices, step.loads)
     at = int(times.argmax())
     load, ways = step.loads[at], step.ways
     convolved = f"{load[CONV_SYNOPS]:,.0f} of convolutions, " if load[CONV_SYNOPS] else ""
@@ -104,8 +107,7 @@ def step_time(chip: ChipSpec, step: MeanStep, fullest: int) -> StepTime:
         f"{load[SYNOPS] + load[PARTIALS]:,.0f} synops, {convolved}"
         f"{load[FIXED_UPDATES] + load[UPDATES]:,.0f} neuron updates, {load[SENT]:,.0f} messages a step"
     )
-    prices = core_prices(chip)
-    cores = largest((busiest_core(chip, step.loads), Band(step.spread.longest(prices))))
+    cores = largest((busiest_core(prices, step.loads), Band(step.spread.longest(prices))))
     longest = cores.nominal / times[at] if times[at] else 1.0
     core += f"; the busiest of each step takes {longest:.2f} times as long" if longest >= 1.005 else ""
     port = f"{step.name}: {ways.port_messages:,.0f} messages a step at the port of chip {ways.port}"
@@ -130,7 +132,7 @@ def _ways_out(chip: ChipSpec, step: MeanStep) -> list[StepTime]:
     """What the messages of one sender wait for one another: of the core where they wait longest, and of the host."""
     kinds = list(chip.pace.way_out)
     table = step.loads[:, [WORK.index(kind) for kind in kinds]]
-    at = int(_seconds(chip, step.loads, chip.pace.way_out).argmax())
+    at = int((table @ _times(chip, chip.pace.way_out)[:, 0]).argmax())
     sent, *waits = step.ways.fed
     fed = dict(zip(WORK[-3:], waits, strict=True))
     core = f"{step.name}: messages on their way out of core {step.cores[at, 1]} of chip {step.cores[at, 0]}"

@@ -40,7 +40,7 @@ the mean step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +48,7 @@ import numpy as np
 from neurodeploy.accounting.band import ZERO, Band, exactly, largest, total
 from neurodeploy.accounting.costs import host_priced, priced
 from neurodeploy.accounting.loads import MeanStep, Roofline, RunLoads
-from neurodeploy.accounting.step_time import StepTime, bytes_over, step_time
+from neurodeploy.accounting.step_time import StepTime, bytes_over, core_prices, step_time
 from neurodeploy.flow.loads import WRITES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
@@ -102,13 +102,17 @@ def _host(host: HostSpec, works: Iterable[Roofline]) -> tuple[Band, dict[int | N
     return own, islands, host_priced(host, "launch") * calls if calls and host.launch else ZERO
 
 
-def _overhead(chip: ChipSpec, loads: RunLoads, step: MeanStep) -> dict[str, Band]:
-    """What a step adds to its work: the floor of the chip with most routers in use in the run, what several chips add,
-    and the learning engine's phase."""
+def _floors(chip: ChipSpec, loads: RunLoads) -> dict[str, Band]:
+    """What every step adds to its work: the floor of the chip with most routers in use, what several chips add."""
     floor = priced(chip, "t_step_floor_s") * _share_of_floor(chip, loads)
     barrier = priced(chip, "t_barrier_multichip_s") if loads.chips_used > 1 else ZERO
+    return {"step floor": floor, "multi-chip barrier": barrier}
+
+
+def _overhead(chip: ChipSpec, floors: Mapping[str, Band], step: MeanStep) -> dict[str, Band]:
+    """What this step adds: `_floors`, and the learning engine's phase."""
     learning = priced(chip, "t_learning_step_s") if step.loads[:, WRITES].any() else ZERO
-    return {"step floor": floor, "multi-chip barrier": barrier, "learning phase": learning}
+    return {**floors, "learning phase": learning}
 
 
 def _share_of_floor(chip: ChipSpec, loads: RunLoads) -> float:
@@ -129,8 +133,9 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     chip = system.chip
     parts, longest = dict.fromkeys(PARTS, ZERO), dict[str, tuple[float, str]]()
     awake, awake_steps, most = ZERO, 0.0, list[Band]()
+    prices, every = core_prices(chip), _floors(chip, loads)
     for step in loads.steps:
-        time, overhead = step_time(chip, step, loads.fullest), _overhead(chip, loads, step)
+        time, overhead = step_time(chip, prices, step, loads.fullest), _overhead(chip, every, step)
         floors = total(overhead.values())
         awake += (time.seconds + floors) * (step.chips * step.times)
         awake_steps += step.chips * step.times
@@ -165,8 +170,9 @@ def pipelined(loads: RunLoads, system: SystemSpec, host: HostSpec, length: float
     chip, overhead = system.chip, dict[str, Band]()
     step, floors, chips = StepTime(ZERO, "cores", ""), ZERO, 0
     if loads.whole is not None:
-        chips, overhead = loads.whole.chips, _overhead(chip, loads, loads.whole)
-        step, floors = step_time(chip, loads.whole, loads.fullest), total(overhead.values())
+        chips, overhead = loads.whole.chips, _overhead(chip, _floors(chip, loads), loads.whole)
+        step = step_time(chip, core_prices(chip), loads.whole, loads.fullest)
+        floors = total(overhead.values())
     busy, on_host, launches = _host(host, loads.host_of_prompt)
     stages = {
         step.part: step.seconds + floors,

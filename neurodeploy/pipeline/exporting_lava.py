@@ -9,12 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.files import check_place, writing
 from neurodeploy.errors import BundleError, NeurodeployError, UserError
-from neurodeploy.pipeline.streams import stream_of
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.pipeline.streams import first_sample, open_spiking
 from neurodeploy.storage.temporary import written_aside
 
 #: In the first line of every script.
@@ -46,23 +45,15 @@ def export_lava(
             "ND5012", place, "is to be a Lava script and does not end in .py", f"name {place.with_suffix('.py')}"
         )
     check_place(place)
-    opened = open_bundle(bundle)
-    if not opened.program.streamed:
-        fix = "give a bundle that was converted from a .nir or .net file"
-        raise UserError("ND3250", bundle, "holds a language model, not a spiking network", fix)
+    opened = open_spiking(bundle)
     if opened.program.host:
         problem = f"has {len(opened.program.host)} operations of a host, which no process of Lava's computes"
         raise UserError("ND3294", bundle, problem, "run it here, or convert the part without them")
-    network, given, notes = opened.program.network, dict[str, NDArray[Any]](), list[str]()
+    network, given = opened.program.network, dict[str, Ints]()
+    notes = ["the script wants --input F.npz; neurons in the order of the chip: (x, y, channel)"]
     if input is not None:
-        stream = stream_of(input, opened, steps, layout)
-        given = {name: np.asarray(array[0], np.int32) for name, array in stream.inputs.items()}
-        notes += [*stream.questions, *stream.notes]
-        if stream.samples > 1:
-            notes.append(f"the first of {stream.samples} samples is kept for the script")
-    else:
-        notes.append("the script wants --input F.npz; neurons in the order of the chip: (x, y, channel)")
-    script = plain_script(network, place.name, given)
+        given, notes = first_sample(input, opened, steps, layout)
+    script = plain_script(network, place.name, {name: array.astype(np.int32) for name, array in given.items()})
     packed = io.BytesIO()
     np.savez(packed, **script.arrays)  # type: ignore[arg-type]
     files = {

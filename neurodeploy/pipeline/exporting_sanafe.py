@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from neurodeploy.bundle import open_bundle
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.errors import BundleError
+from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.pipeline.session import read_mapping
-from neurodeploy.pipeline.streams import refuse_hosted, stream_of
+from neurodeploy.pipeline.streams import first_sample, open_spiking, refuse_hosted
 from neurodeploy.reporting.files import write_all
 
 
@@ -34,22 +32,14 @@ def export_sanafe(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise BundleError("ND5004", folder, "is a file, the export is a folder", f"name one: {folder}.sanafe")
-    opened = open_bundle(bundle)
+    opened = open_spiking(bundle)
     network = opened.program.network
-    if not opened.program.streamed:
-        fix = "give a bundle that was converted from a .nir or .net file"
-        raise UserError("ND3250", bundle, "holds a language model, not a spiking network", fix)
     mapping, system = read_mapping(opened)
     refuse_hosted(opened, mapping, "SANA-FE")
-    spikes, notes = {}, list[str]()
+    spikes: dict[str, Ints] = {}
+    notes = ["inputs are silent: give their spikes with --input FILE"]
     if input is not None:
-        stream = stream_of(input, opened, steps, layout)
-        spikes = {name: np.asarray(array[0], np.int64) for name, array in stream.inputs.items()}
-        notes += [*stream.questions, *stream.notes]
-        if stream.samples > 1:
-            notes.append(f"the first of {stream.samples} samples is played")
-    else:
-        notes.append("inputs are silent: give their spikes with --input FILE")
+        spikes, notes = first_sample(input, opened, steps, layout)
     texts = {folder / name: text for name, text in export(mapping, network, system, spikes).items()}
     write_all(texts)
     shifted = [p.name for p in network.projections if p.weight_exp < 0]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.fixedpoint import Ints
@@ -82,6 +82,26 @@ def refuse_hosted(bundle: Bundle, mapping: Mapped | None, who: str) -> None:
     for name in sorted(hosted_populations(bundle.program, mapping.assignments if mapping else ())):
         problem = f"is computed by the host in this mapping, and {who} has chips alone"
         raise UserError("ND3292", name, problem, "map the bundle without its pin")
+
+
+def open_spiking(path: str | Path) -> Bundle:
+    """The bundle of a spiking network; ND3250 for a language model, which those that run spikes alone cannot take."""
+    opened = open_bundle(path)
+    if not opened.program.streamed:
+        fix = "give a bundle that was converted from a .nir or .net file"
+        raise UserError("ND3250", path, "holds a language model, not a spiking network", fix)
+    return opened
+
+
+def first_sample(
+    path: str | Path, bundle: Bundle, steps: int | None, layout: str | None
+) -> tuple[dict[str, Ints], list[str]]:
+    """What an export takes of an input file: by input (steps, size) of its first sample, and what there is to say of it."""
+    stream = stream_of(path, bundle, steps, layout)
+    notes = [*stream.questions, *stream.notes]
+    if stream.samples > 1:
+        notes.append(f"the first of {stream.samples} samples is played")
+    return {name: np.asarray(array[0], np.int64) for name, array in stream.inputs.items()}, notes
 
 
 def stream_of(path: str | Path, bundle: Bundle, steps: int | None, layout: str | None = None) -> Stream:

@@ -64,7 +64,10 @@ def cores(activity: RunActivity, **where) -> tuple[float, float]:
     """Nominal seconds of cores in a sample of T steps: of the busiest of each step, and of the busiest of the mean step."""
     step = step_of(activity, **where)
     chip = where.get("system", toy.SYSTEM).chip
-    busiest, mean = step.spread.longest(core_prices(chip))[0], core_seconds(chip, step.loads).max(initial=0.0)
+    busiest, mean = (
+        step.spread.longest(core_prices(chip))[0],
+        core_seconds(core_prices(chip), step.loads).max(initial=0.0),
+    )
     return busiest * activity.steps, mean * activity.steps
 
 
@@ -144,11 +147,11 @@ def test_against_every_tick_counted_alone(seed: int, stages: bool) -> None:
             raster = Raster({n: {p: packed(x)[None, None] for p, x in ports.items()} for n, ports in alone.items()})
             one = work_of(net, mapping, RunActivity(1, 1, alone, {}, {}, raster), system)
             for total, own in zip(want, one.steps, strict=True):
-                total += busiest_core(system.chip, own.loads).values
+                total += busiest_core(core_prices(system.chip), own.loads).values
     for total, own in zip(want, step.steps, strict=True):
         found = own.spread.longest(core_prices(system.chip))
         assert found == pytest.approx(total / activity.ticks, rel=1e-12)
-        assert (found >= busiest_core(system.chip, own.loads).values * (1 - 1e-12)).all()
+        assert (found >= busiest_core(core_prices(system.chip), own.loads).values * (1 - 1e-12)).all()
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -162,7 +165,10 @@ def test_the_bound_holds_what_happened(seed: int) -> None:
     for one, other in zip(known.steps, bounded.steps, strict=True):
         prices = core_prices(system.chip)
         for draw in (0, 1, 40, 256):
-            longest, mean = one.spread.longest(prices)[draw], busiest_core(system.chip, other.loads).values[draw]
+            longest, mean = (
+                one.spread.longest(prices)[draw],
+                busiest_core(prices, other.loads).values[draw],
+            )
             assert longest <= mean * other.spread.factor(other.loads, prices[:, :, draw]) * (1 + 1e-12)
 
 

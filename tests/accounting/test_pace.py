@@ -11,7 +11,8 @@ from benchmarks.sanafe_micro import JOULES, SECONDS, micro
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.program import loads
 from neurodeploy.accounting.step_by_step import resting, step_by_step
-from neurodeploy.accounting.timing import in_turn, step_time
+from neurodeploy.accounting.step_time import core_prices, step_time
+from neurodeploy.accounting.timing import in_turn
 from neurodeploy.ir.chip import Pacing, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.network import Network, Projection
@@ -66,7 +67,9 @@ def test_a_sender_waits_as_long_as_in_sanafe(neurons: int, receivers: list[tuple
     net, placed, activity = fan(neurons, receivers)
     run = loads(Program.of(net), activity, placed, ONE_CHIP, "none")
     (step,) = run.steps
-    assert 1e9 * step_time(LOIHI1, step, run.fullest).seconds.nominal == pytest.approx(theirs, rel=0.05)
+    assert 1e9 * step_time(LOIHI1, core_prices(LOIHI1), step, run.fullest).seconds.nominal == pytest.approx(
+        theirs, rel=0.05
+    )
 
 
 def test_the_barrier_climbs_stairs_and_loihi2_has_none() -> None:

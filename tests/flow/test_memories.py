@@ -11,7 +11,7 @@ import pytest
 from neurodeploy.accounting.account import EVENTS
 from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import KINDS
-from neurodeploy.accounting.step_time import busiest_core, core_seconds
+from neurodeploy.accounting.step_time import busiest_core, core_prices, core_seconds
 from neurodeploy.flow.loads import EVENTS as ARRIVED
 from neurodeploy.flow.loads import SENT, SYNOPS, UPDATES, WRITES, loads_of
 from neurodeploy.flow.streams import Streams, ends_of
@@ -84,5 +84,5 @@ def test_a_write_has_a_price_and_a_time() -> None:
     assert (price.nominal, event.boundary) == (120e-12, "rails")  # of a synapse that learns: nothing else is published
     loads = np.zeros((1, 9))
     loads[0, WRITES] = 8
-    assert core_seconds(CHIP, loads)[0] == pytest.approx(8 * cost(CHIP, "t_synop_learning_s").nominal)
-    assert busiest_core(CHIP, loads).ends() == pytest.approx([8 * x for x in (0.6e-9, 6.1e-9)], rel=0.02)
+    assert core_seconds(core_prices(CHIP), loads)[0] == pytest.approx(8 * cost(CHIP, "t_synop_learning_s").nominal)
+    assert busiest_core(core_prices(CHIP), loads).ends() == pytest.approx([8 * x for x in (0.6e-9, 6.1e-9)], rel=0.02)

@@ -59,8 +59,8 @@ def test_no_energy_of_loihi2_claims_to_be_measured_on_it() -> None:
 
 
 def test_loihi2_priors_are_those_of_the_fact_table() -> None:
-    """But for what later rows say: two neurons (floor, static power, core step), a convolution of Loihi 1, the barrier a quarter of Loihi
-    1's, as chip-to-chip signalling is."""
+    """But for what later rows say: two neurons (floor, static power, core step), a convolution of Loihi 1, and the
+    barrier a quarter of Loihi 1's, as chip-to-chip signalling is."""
     nominal = {key: quantity.nominal for key, quantity in PRIORS.items()}
     expected = {
         "synop_fc_j": 5e-12,
