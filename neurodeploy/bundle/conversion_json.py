@@ -75,8 +75,12 @@ def _rounded(value: dict[str, Any], network: Network, path: Path) -> dict[str, A
         for row in items(found, "errors"):
             text(row, "where"), text(row, "parameter"), number(row, "relative")
             _positive(row, "absolute", zero=True)
+        if found["format"] in ("NIR", "tensor"):
+            _with_units(found, network)
         if found["format"] == "NIR":
-            _from_nir(found, network)
+            options = table(found, "options")
+            text(options, "scheme")
+            _positive(options, "dt")
     except ValueError as error:
         raise BundleError(
             "ND5006", path, f"is not the conversion of this network: {error}", "convert the network again"
@@ -84,7 +88,7 @@ def _rounded(value: dict[str, Any], network: Network, path: Path) -> dict[str, A
     return found
 
 
-def _from_nir(found: Row, network: Network) -> None:
+def _with_units(found: Row, network: Network) -> None:
     names = set(network.inputs)
     shapes, inputs, outputs = (table(found, key) for key in ("shapes", "inputs", "outputs"))
     if set(shapes) != names or set(inputs) != names or not names.issuperset(texts(found, "graded")):
@@ -99,9 +103,6 @@ def _from_nir(found: Row, network: Network) -> None:
             raise ValueError(f"{row['population']!r:.40} is no output of the network")
         integer(row, "latency", 0, LATENCY_MAX)
         _positive(row, "unit")
-    options = table(found, "options")
-    text(options, "scheme")
-    _positive(options, "dt")
 
 
 def _positive(row: Row, key: str, zero: bool = False) -> None:

@@ -12,6 +12,8 @@ from neurodeploy.pipeline.hollow import convert_hollow, is_hollow
 from neurodeploy.pipeline.reading import NET_OPTIONS, NirOptions
 from neurodeploy.pipeline.session import KINDS, STREAM, TEXT, Progress, refuse
 from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
+from neurodeploy.pipeline.tensors import OPTIONS as OF_TENSORS
+from neurodeploy.pipeline.tensors import convert_tensors, is_module, is_onnx
 
 #: Options by what they are for.
 OF_CHECKPOINTS = (
@@ -24,7 +26,7 @@ OF_FILES = {
 }
 
 
-def convert(model: str | Path, out: str | Path, *, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
+def convert(model: Any, out: str | Path, *, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
     """Convert into the bundle `out`; the dictionary is what ``convert --json`` prints. None as an option is its default.
 
     **A language model**: a Hugging Face folder, a .gguf, a hub id or another name (`frontends.names`). `calibration` is a
@@ -36,6 +38,13 @@ def convert(model: str | Path, out: str | Path, *, progress: Progress | None = N
 
     Of a folder with a config.json and no weights, or a bare config.json, of any family that `fit` reads, it makes a bundle
     without weights, which `map`, `energy`, `explain` and `report` take; what runs a model refuses it (ND2111).
+
+    **A module or an ONNX file**: a `torch.nn.Module`, or an .onnx of opset 13 or newer. `example_inputs`: arrays or
+    tensors (samples, ...), one or a tuple of them, one for each input; `calibration`: further ones, or a .npy or .npz
+    file. Ranges are measured on both, and the bundle is compared with its original on them: "check" has the error of
+    each output, the operations that lose most and what was clipped; with a `tolerance` a larger relative error is
+    ND1312 and nothing is written. `payload_bits` 4 to 16, `weight_bits` 2 to 8. What stays on the host is in "on_host",
+    each with its line and a reason.
 
     **A spiking network**: a .nir or .net file. `dt`: seconds of a time step. NIR needs it, or a `source`, which implies it;
     a .net runs without. Where R and the time constants of a NIR file speak of another one it is refused (ND1214) unless
@@ -54,11 +63,18 @@ def convert(model: str | Path, out: str | Path, *, progress: Progress | None = N
     Nothing of name `out` appears or changes unless all went well. Raises ND3264 for options of the other kind of model,
     ND3261 for those that say nothing about such a file, ND3265, ND3267, and the errors of the frontends.
     """
-    known = {*OF_CHECKPOINTS, *(name for names in OF_FILES.values() for name in names)}
+    known = {*OF_CHECKPOINTS, *OF_TENSORS, *(name for names in OF_FILES.values() for name in names)}
     for name in options:
         if name not in known:
             raise TypeError(f"convert() got an unexpected keyword argument {name!r}")
     given = {name: value for name, value in options.items() if value is not None}
+    if is_module(model) or is_onnx(model):
+        for name in given:
+            if name not in OF_TENSORS:
+                fix = "leave it out: " + ", ".join(OF_TENSORS) + " are those of a module or an ONNX file"
+                raise UserError("ND3261", f"--{name.replace('_', '-')}", "says nothing about a network of tensors", fix)
+        return convert_tensors(model, Path(out), given, progress)
+    refuse("modules and ONNX files", {name: given.get(name) for name in OF_TENSORS if name not in OF_CHECKPOINTS})
     path = Path(model)
     if is_hollow(path):
         return convert_hollow(path, Path(out), **given)

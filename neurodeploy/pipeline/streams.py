@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from neurodeploy.bundle import Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.devices import hosted_populations
-from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.mapping import Mapping as Mapped
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: Largest payload of the calibration of an input that is no spike: 16 bits with a sign.
 GRADED_PAYLOAD = (1 << 15) - 1
+#: How the conversion of a network of tensors names its source.
+TENSOR = "tensor"
 RUNNERS = ("fast", "reference", "lava", BOARD, PARTITIONED)
 #: Seconds of the reference runner for a population or projection in a step, and for a synapse or neuron in a step of a
 #: sample; what the compiled kernels take to load in the same seconds. All three scale with the processor.
@@ -122,12 +124,31 @@ def stream_of(path: str | Path, bundle: Bundle, steps: int | None, layout: str |
         network = replace(network, populations=fed_by_file)
     seconds = None if network.dt is None else network.dt.value
     stream = read_stream(path, network, steps, seconds, shapes, units, layout)
+    if conversion.get("format") == TENSOR:
+        _of_samples(stream, network)
     for name, array in stream.inputs.items():
         if name in graded:
             _tell_larger(name, array, stream)
         elif not any(p.valued for p in network.projections if p.source == name):
             _check_spikes(f"{path}: {name}", name, array, stream, conversion)
     return stream
+
+
+def _of_samples(stream: Stream, network: Network) -> None:
+    """A network of tensors without state has samples of one step; what is beyond the width of its input is clipped, and
+    told."""
+    if stream.samples == 1 and all(p.instant for p in network.projections):
+        stream.inputs = {name: array.swapaxes(0, 1) for name, array in stream.inputs.items()}
+        stream.samples, stream.steps = stream.steps, 1
+    stream.questions.clear()
+    for name, array in stream.inputs.items():
+        top = signed_max(int(network.populations[name].params["bits"]))
+        cut = int(np.count_nonzero(np.abs(array) > top))
+        if cut:
+            stream.notes.append(
+                f"{name}: {cut} values are beyond the range of the samples it was converted with, and clipped"
+            )
+            stream.inputs[name] = array.clip(-top, top)
 
 
 def _tell_larger(name: str, array: Ints, stream: Stream) -> None:
@@ -159,9 +180,9 @@ def lengthened(stream: Stream, more: int) -> Stream:
 def source_order(bundle: Bundle, population: Population) -> NDArray[np.int64] | None:
     """(size,) index on the chip of each neuron in the order of the source; None where both are the same.
 
-    NIR counts (channel, height, width), the chip (x, y, channel); a .net counts like the chip.
+    NIR and tensors count (channel, height, width), the chip (x, y, channel); a .net counts like the chip.
     """
-    if bundle.program.conversion.get("format") != "NIR" or len(population.shape) < 2:
+    if bundle.program.conversion.get("format") not in ("NIR", TENSOR) or len(population.shape) < 2:
         return None
     order: NDArray[np.int64] = np.arange(population.size, dtype=np.int64).reshape(population.shape).T.reshape(-1)
     return order

@@ -16,7 +16,7 @@ from neurodeploy.neurons.graded_root import TABLE
 from neurodeploy.neurons.graded_rotation import FACTOR_BITS
 from neurodeploy.neurons.model import Values
 from neurodeploy.neurons.registers import REGISTER_BITS
-from simulators.fast.kernels import registers
+from simulators.fast.kernels import registers, scaled
 
 INT64_MAX = 2**63 - 1
 Rows = Callable[[Values], tuple[Ints, ...]]
@@ -74,9 +74,15 @@ def _sent(p: Values) -> tuple[int, ...]:
 
 REGISTERS: Mapping[str, Register] = {
     "graded_affine": Register(
-        registers.affine, lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1), p["vth"]),
+        scaled.affine, lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1), p["vth"]),
         lambda p: (int(p["acc_shift"].item()), *_states(p), int(p["vth"].any())), lambda p: (_factor(p),),
     ),
+    "graded_rectified": Register(
+        scaled.rectified, lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1),),
+        lambda p: (int(p["acc_shift"].item()), *_states(p), int(p["low"].item()), int(p["high"].item())),
+        lambda p: (_factor(p), np.ldexp(p["falling"].astype(float), -p["shift"])),
+    ),
+    "graded_max": Register(scaled.maximum, lambda p: (p["inputs"],), _sent),
     "graded_sum": Register(registers.summed, lambda p: (p["a_exp"], p["b_exp"], p["shift"]), _sent),
     "graded_square": Register(registers.square, lambda p: (p["shift"],), _sent),
     "graded_root": Register(registers.root, lambda p: (p["bias"],), lambda p: tuple(TABLE.tolist())),

@@ -64,6 +64,12 @@ TABLE: dict[str, tuple[Spans, float]] = {
     "graded_winner": ({**REQUANTISED, "width": (3, 7), "winners": (1, 99)}, 2),
     "graded_largest": ({"part": (0, 99), "inputs": (1, 4)}, 0),
     "graded_but": ({"own": (0, 500)}, 0),
+    "graded_max": ({"inputs": (1, 4)}, 0),
+    "graded_rectified": (
+        {"multiplier": (2**14, 2**15 - 1), "falling": (0, 2**13), "shift": (15, 17), "acc_shift": (0, 3), "bias": (-99, 99),
+         "low": (-500, 0), "high": (0, 900)},
+        1,
+    ),
     "graded_vec": ({"vth": (0, 99)}, 0),
     "graded_relu": ({"vth": (-99, 99)}, 0),
     "product": ({"vth": (0, 99), "exp": (0, 9)}, 1),

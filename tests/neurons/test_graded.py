@@ -96,6 +96,17 @@ def but(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
     return -(2 ** (p["out_bits"] - 1) - 1) if b == p["own"] else c.clip(a, p["out_bits"], "payload")
 
 
+def bent(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
+    v = c.clip(halves(Fraction(a + p["bias"], 2 ** p["acc_shift"])), p["state_bits"], "state")
+    s = halves(Fraction(v * p["multiplier" if v >= 0 else "falling"], 2 ** p["shift"]))
+    return c.clip(min(max(s, p["low"]), p["high"]), p["out_bits"], "payload")
+
+
+def highest(c: Count, p: dict[str, int], table: list[int], a: int, b: int) -> int:
+    """Two ports of four are fed, the others have 0."""
+    return c.clip(max([a, b, 0, 0][: p["inputs"]]), p["out_bits"], "payload")
+
+
 RULES: dict[str, Callable[[Count, dict[str, int], list[int], int, int], int]] = {
     "graded_sum": added,
     "graded_square": squared,
@@ -105,6 +116,8 @@ RULES: dict[str, Callable[[Count, dict[str, int], list[int], int, int], int]] = 
     "graded_gate": lambda c, p, table, a, b: c.requantised(c.curve(c.held(a), p, table) * c.held(b), p),
     "graded_winner": won,
     "graded_but": but,
+    "graded_rectified": bent,
+    "graded_max": highest,
 }
 
 

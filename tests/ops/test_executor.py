@@ -309,6 +309,11 @@ CASES = {
     "moe_route": (op("moe_route", ("e",), top_k=1), Work(3 * (2 + EXP + 2), 8 * 3 * 2)),
     "moe_dispatch": (op("moe_dispatch", ("x", "x"), ("x", "e")), Work(3 * 64, 8 * 3 * 64 + 4 * 3 * 2)),
     "moe_combine": (op("moe_combine", inputs=("e", "x", "x")), Work(3 * 64, 12 * 3 * 64 + 4 * 3 * 2)),
+    # 96 numbers of 16 flops; 64 read, 96 written
+    "tensor": (
+        op("tensor", outputs=("g",), form="curve", told='{"settings": {"act": "tanh"}, "in": [[64]], "out": [96]}'),
+        Work(3 * 96 * 16, 4 * (3 * 96 + 3 * 64)),
+    ),
     "projection": (
         Projection("p", "x", "g", 64, 96, "w", "b"),
         Work(3 * (2 * 64 * 96 + 96), 4 * (64 * 96 + 96 + 3 * (64 + 96))),

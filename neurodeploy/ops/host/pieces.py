@@ -9,6 +9,8 @@ with h = 1 / 16 (1 / 8) for SiLU, 1 / 2, 2.5e-4 (1e-3), for GELU, 0.8, 4e-4 (1.6
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -28,6 +30,11 @@ def unit_of(x: Signal) -> float:
 
 
 def table_of(act: str, x: Signal, result: float) -> Params | None:
+    """`table_of_curve` of a curve by its name."""
+    return table_of_curve(lambda values: on_torch(values, act), x, result)
+
+
+def table_of_curve(function: Callable[[Any], Any], x: Signal, result: float) -> Params | None:
     """Table and width of a curve of a value with one unit for all neurons, in units of `result`; None for a value with
     several, or in units so coarse or so fine that no table can be."""
     import torch
@@ -37,7 +44,7 @@ def table_of(act: str, x: Signal, result: float) -> Params | None:
     if x.unit.exponent is not None or not 0 <= width <= 22:
         return None
     ends = (np.arange(PIECES + 1, dtype=np.int64) - PIECES // 2) << width
-    curve = on_torch(torch.from_numpy(ends * unit), act).numpy()
+    curve = function(torch.from_numpy(ends * unit)).numpy()
     for end, inner in ((0, 1), (-1, -2)):
         piece = float(ends[inner] - ends[end]) * unit
         curve[end] = curve[inner] - np.rint((curve[inner] - curve[end]) / piece) * piece

@@ -108,30 +108,6 @@ def pieces(row: Any, table: Any, width: int, rest: Any, out: Any) -> Any:
 
 
 @jit
-def affine(
-    start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
-    lost: Any,
-) -> None:  # fmt: skip
-    """The sum need not fit a register. params : offset, threshold; reals : ``multiplier / 2**shift``; numbers : shift of the
-    sum, largest state, largest payload, whether any threshold is above 0."""
-    row, offset, factor, most = np.empty(out.shape[2], np.int64), params[0], reals[0], numbers[1]
-    fired += out.shape[0] * (stop - start)
-    for s in range(out.shape[0]):
-        for t in range(start, stop):
-            take_sums(inputs[0], s, t, places, 0, row)
-            states = np.int64(0)
-            for i in range(row.shape[0]):
-                x = (row[i] + offset[i]) >> numbers[0]
-                v = kept(x, most)
-                states += np.int64(v != x)
-                row[i] = np.int64(np.floor(np.float64(np.int32(v)) * factor[i] + 0.5))
-            lost[1] += states
-            lost[2] += send(row, numbers[2], out[s, t], fired)
-            if numbers[3]:
-                silence(out[s, t], params[1], fired)
-
-
-@jit
 def summed(
     start: int, stop: int, inputs: Any, places: Any, params: Any, reals: Any, numbers: Any, out: Any, fired: Any,
     lost: Any,

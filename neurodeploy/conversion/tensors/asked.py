@@ -1,0 +1,116 @@
+"""What the lowering of a form is given (`ops.tensors.asking.Ask`): its numbers in integers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from neurodeploy.errors import ModelError
+from neurodeploy.ir.fixedpoint import BIAS_MAX, STATE_BITS, STATE_MAX, Ints, multiply_shift
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.payloads import Floats, Unit
+from neurodeploy.ir.population import Population
+from neurodeploy.ir.tensors import Node, Shape
+from neurodeploy.ops.host.lowering import Signal
+from neurodeploy.ops.tensors.asking import Bend, FromValue, Value, placed
+
+#: Range of a sum over the largest that was seen.
+SUM_HEADROOM = 2.0
+
+
+class Populations(Protocol):
+    """Where populations are kept."""
+
+    populations: dict[str, Population]
+    projections: list[Projection]
+
+    def rewired(self, value: Value, order: Ints | None) -> Value: ...
+
+
+@dataclass(slots=True, eq=False)
+class Lowering:
+    """`ops.tensors.asking.Ask` of one node."""
+
+    node: Node
+    inputs: Sequence[Value]
+    unit: Unit
+    bend: Bend | None
+    weight_bits: int
+    peaks: Floats
+    own: Populations
+
+    def name(self, what: str = "") -> str:
+        return f"{self.node.name}.{what}" if what else self.node.name
+
+    def scaled(
+        self, sources: Sequence[FromValue], shape: Shape, scale: Floats, bias: Floats | None, *, order: Ints | None,
+        layout: Shape | None = None,
+    ) -> Value:  # fmt: skip
+        size = math.prod(shape)
+        peaks = self.peaks
+        natural = (
+            np.broadcast_to(peaks.reshape(-1, *[1] * (len(shape) - 1)), shape)
+            if len(peaks) == shape[0]
+            else peaks.max()
+        )
+        by_neuron = np.empty(size)
+        by_neuron[placed(order, size)] = np.broadcast_to(natural, shape).reshape(-1)
+        params = self._numbers(scale, bias, by_neuron, shape, order)
+        population = Population(self.name(), layout or (size,), "graded_rectified", params)
+        projections = [
+            Projection(
+                f"{s.value.signal.population.name}->{population.name}.{n}", s.value.signal.population.name, population.name,
+                s.synapse, graded=True, instant=True, weight_bits=self.weight_bits,
+            )
+            for n, s in enumerate(sources)
+        ]  # fmt: skip
+        return self.made(population, projections, Value(Signal(population, 0, size, self.unit), shape, order))
+
+    def _numbers(
+        self, scale: Floats, bias: Floats | None, peaks: Floats, shape: Shape, order: Ints | None
+    ) -> dict[str, int | Ints]:
+        """Parameters of `neurons.graded_rectified`."""
+        magnitude = np.abs(scale)
+        sums = float((peaks / magnitude).max(initial=1.0)) * SUM_HEADROOM
+        acc_shift = max(0, math.ceil(math.log2(max(sums, 1.0) / STATE_MAX)))
+        ratio = scale * 2.0**acc_shift / self.unit.scale.value
+        bend = self.bend or Bend()
+        slope = np.ones_like(ratio)
+        if np.ndim(bend.slope):
+            natural = np.broadcast_to(np.asarray(bend.slope).reshape(-1, *[1] * (len(shape) - 1)), shape)
+            slope[placed(order, slope.size)] = natural.reshape(-1)
+        else:
+            slope *= float(bend.slope)
+        larger = np.maximum(np.abs(ratio), np.abs(ratio * slope))
+        _, shift = multiply_shift(larger)
+        if (shift < 0).any():
+            problem = f"its unit is {larger.max():.3g} times that of its result"
+            raise ModelError("ND1103", self.name(), problem, "give samples that use the network's whole range")
+        multiplier, falling = (np.rint(np.ldexp(r, shift)).astype(np.int64) for r in (ratio, ratio * slope))
+        params: dict[str, int | Ints] = {
+            "multiplier": multiplier, "falling": falling, "shift": shift, "acc_shift": acc_shift,
+            "state_bits": STATE_BITS, "out_bits": self.unit.bits,
+        }  # fmt: skip
+        if bias is not None:
+            whole = np.rint(bias / scale)
+            if np.abs(whole).max(initial=0) > BIAS_MAX:
+                raise ModelError("ND1103", self.name(), "its bias dwarfs its weights", "check the weights")
+            params["bias"] = whole.astype(np.int64)
+        for name, end in (("low", bend.low), ("high", bend.high)):
+            if math.isfinite(end):
+                params[name] = int(np.clip(round(end / self.unit.scale.value), -STATE_MAX, STATE_MAX))
+        return params
+
+    def settled(self, value: Value, order: Ints | None) -> Value:
+        if value.lies(order):
+            return value
+        return self.own.rewired(value, order)
+
+    def made(self, population: Population, projections: Sequence[Projection], value: Value) -> Value:
+        self.own.populations[population.name] = population
+        self.own.projections += projections
+        return value

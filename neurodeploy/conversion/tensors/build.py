@@ -1,0 +1,237 @@
+"""`build`: a `TensorGraph` and what samples have shown of it -> a `Program`.
+
+Every form with a lowering becomes populations within the step (`ops.tensors`); the others stay operations of the host
+(`ops/tensor.py`), and what crosses is encoded and decoded in its own unit. So a sample is one step, and a stream of
+samples a stream of steps.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.conversion.tensors.asked import Lowering
+from neurodeploy.conversion.tensors.calibrate import Seen, exponent_of
+from neurodeploy.conversion.tensors.passes import fused
+from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints
+from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.network import Network, Projection
+from neurodeploy.ir.payloads import Unit
+from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Decode, Encode, HostStep
+from neurodeploy.ir.tensors import Node, Shape, TensorGraph, multiply_adds
+from neurodeploy.ops.host.lowering import Signal
+from neurodeploy.ops.tensor import operation_of
+from neurodeploy.ops.tensors import FORMS
+from neurodeploy.ops.tensors.arithmetic import wires
+from neurodeploy.ops.tensors.asking import Bend, FromValue, Value, chip_shape, spatial
+from neurodeploy.ops.tensors.curve import bend_of
+
+#: Units of values that are added are made equal where that takes no more bits than this away from the narrowest.
+SPARE = 12
+#: Forms whose input is a map with its channels side by side.
+SPATIAL = ("conv", "avg_pool", "max_pool")
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """Widths of payloads and of weights."""
+
+    payload: int = 16
+    weight: int = 8
+
+
+@dataclass(slots=True, eq=False)
+class _Builder:
+    graph: TensorGraph
+    seen: Mapping[str, Seen]
+    bits: Bits
+    populations: dict[str, Population] = field(default_factory=dict)
+    projections: list[Projection] = field(default_factory=list)
+    host: list[HostStep] = field(default_factory=list)
+    values: dict[str, Value] = field(default_factory=dict)
+    #: Values of the host by name, with the order in which they lie there.
+    hosted: dict[str, str] = field(default_factory=dict)
+    decoded: dict[str, tuple[str, str]] = field(default_factory=dict)
+    sizes: dict[str, int] = field(default_factory=dict)
+    weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    work: dict[str, int] = field(default_factory=lambda: {"chip": 0, "host": 0})
+    units: dict[str, Unit] = field(default_factory=dict)
+
+    def unit_of(self, name: str) -> Unit:
+        if name not in self.units:
+            if name in self.graph.integers:
+                self.units[name] = Unit(Dyadic(1, 0), STATE_BITS)
+                return self.units[name]
+            bits, given = self.bits.payload, name in self.graph.inputs
+            self.units[name] = Unit(Dyadic(1, exponent_of(self.seen[name], bits, clips=not given)), bits)
+        return self.units[name]
+
+    def joined(self) -> None:
+        """One unit for values that meet in a sum, where that costs few bits."""
+        for node in self.graph.nodes:
+            if node.form == "add":
+                units = [self.unit_of(name) for name in node.inputs]
+                most = max(unit.scale.exponent for unit in units)
+                for name, unit in zip(node.inputs, units, strict=True):
+                    if most - unit.scale.exponent <= self.bits.payload - SPARE:
+                        self.units[name] = unit._replace(scale=Dyadic(1, most))
+
+    def rewired(self, value: Value, order: Ints | None) -> Value:
+        """A population whose neurons send on what they get, in another order."""
+        count = sum(name.startswith(f"{value.signal.population.name}.moved") for name in self.populations)
+        node = Node(f"{value.signal.population.name}.moved{count}", "take", (), value.shape)
+        ask = Lowering(node, [value], value.signal.unit, None, self.bits.weight, np.array([value.unit]), self)
+        layout = chip_shape(value.shape) if order is not None and len(value.shape) in (2, 3) else None
+        return ask.scaled(
+            [FromValue(value, wires(value, order))], value.shape, np.full(value.size, value.unit), None, order=order,
+            layout=layout,
+        )  # fmt: skip
+
+    def feed(self, name: str, shape: Shape, *, from_host: bool) -> Value:
+        """An input population of a value, in the order in which most of its readers want it."""
+        readers = self.graph.readers()[name]
+        maps = len(shape) in (2, 3) and (not from_host or any(node.form in SPATIAL for node in readers))
+        order, size, unit = (spatial(shape) if maps else None), math.prod(shape), self.unit_of(name)
+        own = f"{name}.in" if from_host else name
+        population = Population(own, chip_shape(shape) if maps else (size,), INPUT, {"bits": unit.bits})
+        self.populations[own] = population
+        return Value(Signal(population, 0, size, unit), shape, order)
+
+    def on_chip(self, name: str) -> Value:
+        """A value of the host is encoded where the chip wants it."""
+        if name not in self.values:
+            shape = self.graph.shapes()[name]
+            value = self.feed(name, shape, from_host=True)
+            self.values[name] = value
+            self.host.append(Encode(self._laid(name, value), value.signal.population.name, value.signal.unit.scale))
+        return self.values[name]
+
+    def _laid(self, name: str, value: Value) -> str:
+        """The host value in the order of a population."""
+        if value.order is None:
+            return name
+        node = Node(f"{name}.laid", "take", (name,), (value.size,), {}, {"index": np.argsort(value.order)})
+        self._operate(node, [name], [self.graph.shapes()[name]])
+        return node.name
+
+    def on_host(self, name: str) -> str:
+        """A value of the chip is decoded where the host wants it, once."""
+        if name in self.hosted:
+            return self.hosted[name]
+        value = self.values[name]
+        if not value.whole:
+            value = self.rewired(value, None)
+        population = value.signal.population
+        if population.name not in self.decoded:
+            decoded = f"{population.name}.out"
+            self.host.append(Decode(population.name, value.signal.unit.scale, (decoded,)))
+            self.sizes[decoded] = population.size
+            self.decoded[population.name] = decoded, decoded
+        raw = self.decoded[population.name][0]
+        if value.order is not None:
+            node = Node(f"{name}.read", "take", (raw,), value.shape, {}, {"index": value.order})
+            self._operate(node, [raw], [(population.size,)])
+            raw = node.name
+        self.hosted[name] = raw
+        return raw
+
+    @staticmethod
+    def _place(value: Value) -> dict[str, Any]:
+        """The population that a value has to itself, and whether it lies there as a map."""
+        maps = len(value.shape) in (2, 3) and value.order is not None
+        if not value.lies(spatial(value.shape) if maps else None):
+            return {}
+        return {"population": value.signal.population.name, "map": maps}
+
+    def _operate(self, node: Node, inputs: list[str], shapes: list[Shape]) -> None:
+        step, weights = operation_of(node, inputs, shapes)
+        self.weights |= weights
+        self.sizes[node.name] = node.size
+        self.host.append(step)
+        self.hosted[node.name] = node.name
+
+    def run(self, node: Node, bend: tuple[Bend, str] | None) -> None:
+        form, shapes = FORMS[node.form], self.graph.shapes()
+        name = bend[1] if bend else node.name
+        made = multiply_adds(node, shapes)
+        value = None
+        from_host = [n for n in node.inputs if n not in self.values]
+        wires_only = node.form == "take" and from_host
+        if form.lower is not None and not wires_only:
+            saved = len(self.projections), len(self.host), dict(self.populations)
+            inputs = [self.on_chip(n) for n in node.inputs]
+            peaks = self.seen[node.name].peaks
+            bent = bend[0] if bend else bend_of(node) if node.form == "rectify" else None
+            ask = Lowering(node, inputs, self.unit_of(name), bent, self.bits.weight, peaks, self)
+            value = form.lower(ask)
+            if value is None:  # nothing of it was made
+                del self.projections[saved[0] :]
+                self.populations = {k: v for k, v in self.populations.items() if k in saved[2] or k.endswith(".in")}
+        row = {"path": node.name, "form": node.form, "where": node.where, "multiply_adds": made}
+        if value is not None:
+            self.values[name] = value
+            self.work["chip"] += made
+            self.rows.append({**row, "device": "chip", "value": name, **self._place(value)})
+            return
+        self._operate(node, [self.on_host(n) for n in node.inputs], [shapes[n] for n in node.inputs])
+        if bend:  # its activation stays with it
+            (behind,) = (other for other in self.graph.nodes if other.name == name)
+            self._operate(behind, [node.name], [node.shape])
+        self.work["host"] += made
+        reason = form.reason
+        self.rows.append({**row, "device": "host", "rule": reason.rule, "reason": reason.text, "remedy": reason.remedy})
+
+
+def build(
+    graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits, info: ModelInfo, conversion: Mapping[str, Any]
+) -> tuple[Program, dict[str, NDArray[np.float32]]]:
+    """The program, and the tensors of its host operations by name."""
+    whole, bends = fused(graph)
+    own = _Builder(graph, seen, bits)
+    own.joined()
+    for name, shape in graph.inputs.items():
+        own.values[name] = own.feed(name, shape, from_host=False)
+    for node in whole.nodes:
+        own.run(node, bends.get(node.name))
+    outputs: dict[str, Value] = {}
+    for name in graph.outputs:
+        value = own.on_chip(name)
+        order = spatial(value.shape) if len(value.shape) in (2, 3) else None
+        if not (value.lies(order) or value.lies(None)) or value.signal.population.name in graph.inputs:
+            value = own.rewired(value, order if value.order is not None else None)
+        outputs[name] = value
+    names = tuple(value.signal.population.name for value in outputs.values())
+    network = Network(graph.name, own.populations, tuple(own.projections), tuple(dict.fromkeys(names)))
+    done = sum(own.work.values())
+    told = {
+        **conversion,
+        "format": "tensor",
+        "shapes": {name: list(shape) for name, shape in graph.inputs.items()},
+        "graded": list(graph.inputs),
+        "inputs": {name: {"unit": own.values[name].unit} for name in graph.inputs},
+        "outputs": {
+            name: {
+                "population": value.signal.population.name, "unit": value.unit, "latency": 0, "shape": list(value.shape),
+            }
+            for name, value in outputs.items()
+        },
+        "operations": own.rows,
+        "multiply_adds": {**own.work, "on_chip": own.work["chip"] / done if done else None},
+        "bits": {"payload": bits.payload, "weight": bits.weight},
+    }  # fmt: skip
+    crossing = {step.population for step in own.host if isinstance(step, Encode | Decode)}
+    units = {
+        v.signal.population.name: v.signal.unit for v in own.values.values() if v.signal.population.name not in crossing
+    }
+    units = {name: unit for name, unit in units.items() if name in own.populations}
+    program = Program(info, network, tuple(own.host), own.sizes, conversion=told, units=units)
+    program.check()
+    return program, own.weights

@@ -1,0 +1,121 @@
+"""What a network of tensors is seen to do on samples: how large each value becomes, and in which unit it is written.
+
+Units are powers of two, ``unit = 2**e``, so that sums shift and never multiply. With 16 bits e is the least that holds
+the largest magnitude seen, times `HEADROOM`; with fewer, the one of the last `TRIED` whose clipping and rounding
+together lose least on a sample of the values (their mean square).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from neurodeploy.errors import ModelError
+from neurodeploy.ir.fixedpoint import signed_max
+from neurodeploy.ir.payloads import Floats
+from neurodeploy.ir.tensors import Node, TensorGraph
+from neurodeploy.ops.tensors import FORMS
+
+#: Range of a value over the largest that was seen.
+HEADROOM = 1.25
+#: Widths from here on have room for the largest; below, units are chosen by what they lose.
+WIDE_BITS = 12
+#: Exponents that are tried, and numbers of each value that they are tried on, of each sample.
+TRIED, KEPT = 5, 4096
+#: A value beyond this is no value of a working network.
+LARGEST = 2.0**60
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True, eq=False)
+class Seen:
+    """Of one value: largest magnitude by channel (its first axis; of a vector, by number), and some of its numbers."""
+
+    peaks: Floats
+    some: list[NDArray[np.float32]] = field(default_factory=list)
+
+    @property
+    def peak(self) -> float:
+        return float(self.peaks.max(initial=0.0))
+
+
+def walk(
+    graph: TensorGraph, inputs: Mapping[str, torch.Tensor], see: Callable[[str, torch.Tensor], None] | None = None
+) -> dict[str, torch.Tensor]:
+    """The outputs in float; `see` is shown every value. inputs : (samples, *shape) by name."""
+    values = dict(inputs)
+    last: dict[str, int] = {}
+    for index, node in enumerate(graph.nodes):
+        last.update(dict.fromkeys(node.inputs, index))
+    for name, value in inputs.items():
+        if see is not None:
+            see(name, value)
+    with torch.no_grad():
+        for index, node in enumerate(graph.nodes):
+            found = FORMS[node.form].run(node, [values[name] for name in node.inputs])
+            values[node.name] = found
+            if see is not None:
+                see(node.name, found)
+            for name in set(node.inputs):
+                if last[name] == index and name not in graph.outputs:
+                    values.pop(name, None)
+    return {name: values[name] for name in graph.outputs}
+
+
+def calibrate(
+    graph: TensorGraph, inputs: Mapping[str, NDArray[np.floating]], progress: Progress | None = None
+) -> dict[str, Seen]:
+    """Run all samples, one at a time. ND1103 for a value that is not finite."""
+    seen: dict[str, Seen] = {}
+    count = len(next(iter(inputs.values())))
+    wheres = {node.name: node for node in graph.nodes}
+
+    def see(name: str, value: torch.Tensor) -> None:
+        x = value.detach()[0].float()
+        flat = x.reshape(x.shape[0] if x.ndim > 1 else x.numel(), -1).abs()
+        peaks = (flat.amax(dim=1) if flat.numel() else flat.new_zeros(len(flat))).double().numpy()
+        if not peaks.max(initial=0.0) <= LARGEST:  # NaN is not
+            raise _beyond(wheres.get(name), name)
+        step = max(1, x.numel() // KEPT)
+        some = x.reshape(-1)[::step][:KEPT].numpy().copy()
+        if name in seen:
+            seen[name].peaks = np.maximum(seen[name].peaks, peaks)
+            if len(seen[name].some) < 16:
+                seen[name].some.append(some)
+        else:
+            seen[name] = Seen(peaks, [some])
+
+    for sample in range(count):
+        if progress:
+            progress("calibrate", sample, count)
+        walk(graph, {name: torch.as_tensor(array[sample : sample + 1]) for name, array in inputs.items()}, see)
+    return seen
+
+
+def _beyond(node: Node | None, name: str) -> ModelError:
+    where = f" ({node.where})" if node is not None and node.where else ""
+    problem = "becomes infinite or no number on the samples"
+    return ModelError("ND1103", f"{name}{where}", problem, "check samples and weights in the network's own framework")
+
+
+def exponent_of(seen: Seen, bits: int, *, clips: bool = True) -> int:
+    """The unit's exponent, by the rule of the module; of what `clips` nothing the largest magnitude decides."""
+    top = signed_max(bits)
+    if not seen.peak:
+        return -bits
+    wide = bits >= WIDE_BITS
+    most = math.ceil(math.log2(seen.peak * (HEADROOM if wide else 1.0) / top))
+    if wide or not clips:
+        return most
+    x = np.concatenate(seen.some).astype(np.float64)
+    losses = []
+    for e in range(most, most - TRIED, -1):
+        coded = np.rint(np.ldexp(x, -e)).clip(-top, top)
+        losses.append(float(np.square(np.ldexp(coded, e) - x).mean()))
+    return most - int(np.argmin(losses))

@@ -1,0 +1,141 @@
+"""`read_onnx`: an ONNX file as a `TensorGraph`, for one sample; `run_onnx`: what the file itself computes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.errors import ModelError
+from neurodeploy.frontends.tensors.making import NodeMaker, Ref
+from neurodeploy.frontends.tensors.onnx_guard import OnnxFile, damaged, open_onnx
+from neurodeploy.frontends.tensors.onnx_nodes import TABLE
+from neurodeploy.ir.tensors import TensorGraph
+
+#: Older operators mean other things.
+OLDEST = 13
+DOMAINS = ("", "ai.onnx")
+#: Operators of constants that make constants larger than this are not folded.
+FOLDED = 1 << 24
+
+
+def read_onnx(path: Path, shapes: Sequence[tuple[int, ...]]) -> TensorGraph:
+    """shapes : of the samples of each input, in the order of the file. Raises ND1310, ND1313, ND1314."""
+    opened = open_onnx(path)
+    told = opened.told
+    if int(told["opset"]) < OLDEST:
+        raise damaged(path, f"is of opset {told['opset']}, {OLDEST} is the oldest that is read")
+    if len(told["inputs"]) != len(shapes):
+        names = ", ".join(row["name"] for row in told["inputs"])
+        raise ModelError("ND1313", path, f"has {len(told['inputs'])} inputs ({names})", f"{len(shapes)} were given")
+    making = NodeMaker()
+    env: dict[str, Any] = {name: opened.tensor(number) for name, number in told["held"].items()}
+    inputs: dict[str, tuple[int, ...]] = {}
+    integers = []
+    for row, shape in zip(told["inputs"], shapes, strict=True):
+        full = (1, *shape[1:])
+        known = row["shape"]
+        if len(known) != len(full) or any(
+            isinstance(k, int) and k != n for k, n in zip(known[1:], full[1:], strict=True)
+        ):
+            problem = f"its input {row['name']} has the shape {tuple(known)}, the samples {tuple(shape)}"
+            raise ModelError("ND1313", path, problem, "give samples (samples, ...) of that shape")
+        ref = Ref(making.name(row["name"]), full)
+        inputs[ref.name] = full[1:] or (1,)
+        integers += [ref.name] if row["dtype"] in "iu" else []
+        env[row["name"]] = ref
+    for number, node in enumerate(told["nodes"]):
+        _node(opened, making, node, number, env)
+    outputs = [env.get(name) for name in told["outputs"]]
+    if not outputs or not all(isinstance(x, Ref) for x in outputs):
+        raise damaged(path, "has an output that does not depend on its input")
+    refs = tuple(x.name for x in outputs if isinstance(x, Ref))
+    return TensorGraph(path.stem, inputs, tuple(making.nodes), refs, path.name, integers=tuple(integers))
+
+
+def _node(opened: OnnxFile, making: NodeMaker, node: dict[str, Any], number: int, env: dict[str, Any]) -> None:
+    making.what, making.where = node["op"], node["name"] or f"node {number}"
+    if node["domain"] not in DOMAINS:
+        raise making.fail(f"is of the domain {node['domain']!r:.40}", "operators of ONNX itself can be converted")
+    missing = [name for name in node["inputs"] if name and name not in env]
+    if missing:
+        raise damaged(opened.path, f"uses {missing[0]!r:.60} before it is made ({making.where})")
+    given = [env[name] if name else None for name in node["inputs"]]
+    attrs = {k: opened.tensor(v["tensor"]) if isinstance(v, dict) else v for k, v in node["attrs"].items()}
+    if node["op"] == "Shape" and isinstance(given[0], Ref):
+        full = np.asarray(given[0].full, np.int64)
+        found: Any = full[attrs.get("start", 0) : attrs.get("end", len(full))]
+    elif not any(isinstance(x, Ref) for x in given):
+        found = _folded(making, node["op"], given, attrs, len(node["outputs"]), int(opened.told["opset"]))
+    elif node["op"] in TABLE:
+        try:
+            found = TABLE[node["op"]](making, node["outputs"][0], given, attrs)
+        except ModelError:
+            raise
+        except Exception as error:  # a stranger's attributes and shapes
+            raise making.fail(
+                f"cannot be: {type(error).__name__}: {str(error)[:120]}", "export the model again"
+            ) from error
+    else:
+        raise making.fail("is no operator that can be converted", f"known are {len(TABLE)}; see docs/modules.md")
+    results = found if isinstance(found, list) else [found]
+    for name, result in zip(node["outputs"], results, strict=False):
+        env[name] = result
+
+
+def _folded(
+    making: NodeMaker, op: str, given: Sequence[Any], attrs: dict[str, Any], outputs: int, opset: int
+) -> list[NDArray[Any]]:
+    """An operator of constants alone, by the reference evaluator of the library."""
+    import onnx
+    from onnx.reference import ReferenceEvaluator
+
+    if op == "Constant":
+        value = next(iter(attrs.values()))
+        return [np.asarray(value)]
+    if sum(np.size(x) for x in given if x is not None) > FOLDED:
+        raise making.fail("computes with large constants", "fold them before the export")
+    try:
+        kept = {k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in attrs.items()}
+        names = [f"x{n}" if x is not None else "" for n, x in enumerate(given)]
+        made = [f"y{n}" for n in range(outputs)]
+        node = onnx.helper.make_node(op, names, made, **kept)
+        info = [
+            onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(np.asarray(x).dtype), np.shape(x))
+            for n, x in zip(names, given, strict=True) if n
+        ]  # fmt: skip
+        graph = onnx.helper.make_graph([node], "one", info, [onnx.ValueInfoProto(name=name) for name in made])
+        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
+        found = ReferenceEvaluator(model).run(None, {n: np.asarray(x) for n, x in zip(names, given, strict=True) if n})
+    except Exception as error:
+        raise making.fail(f"of constants cannot be computed: {str(error)[:120]}", "fold constants first") from error
+    return [np.asarray(x) for x in found]
+
+
+def run_onnx(path: Path, samples: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], str]:
+    """The outputs (samples, numbers) of the file itself, one sample at a time, and by whom: onnxruntime where it is
+    installed, else the reference evaluator of the onnx library."""
+    try:
+        import onnxruntime  # type: ignore[import-untyped, unused-ignore]
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.log_severity_level = 1, 3
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        inputs, who = session.get_inputs(), f"onnxruntime {onnxruntime.__version__}"
+        kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(double)": np.float64}
+        types = [kinds.get(x.type, np.float32) for x in inputs]
+        names = [x.name for x in inputs]
+    except ImportError:
+        from onnx.reference import ReferenceEvaluator
+
+        session = ReferenceEvaluator(str(path))
+        names, types = list(session.input_names), [x.dtype.type for x in samples]
+        who = "onnx.reference"
+    rows = []
+    for n in range(len(samples[0])):
+        given = {name: x[n : n + 1].astype(kind) for name, x, kind in zip(names, samples, types, strict=True)}
+        rows.append([np.asarray(out).reshape(1, -1) for out in session.run(None, given)])
+    return [np.concatenate(column) for column in zip(*rows, strict=True)], who

@@ -1,0 +1,119 @@
+"""Sums, differences and products, of two values or of a value and constants.
+
+`add`: ``y = a + b`` or, with the setting "sign" -1, ``a - b``. `affine`: ``y = scale * x + shift`` with arrays of any
+shape that broadcasts. `mul`: ``y = a * b`` of two values, on the chip one neuron of two inputs a number
+(`neurons/graded_product.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.population import Population
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.ir.tensors import Node
+from neurodeploy.ops.host.lowering import Signal, requantise
+from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, placed
+from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
+from neurodeploy.synapses import Direct
+from neurodeploy.synapses.build import sparse_from_coo
+
+#: The largest power of two that an 8-bit weight is.
+EXPONENT_MAX = 6
+
+
+def common_order(values: Sequence[Value]) -> Ints | None:
+    """The order of the first value that lies on a whole population."""
+    return next((value.order for value in values if value.whole), None)
+
+
+def wires(value: Value, order: Ints | None, weight: int = 1) -> Synapse:
+    """Each number to the neuron that has its place in `order`."""
+    if weight == 1 and value.lies(order):
+        return Direct(value.size)
+    rows = placed(order, value.size)
+    return sparse_from_coo(value.size, value.signal.size, rows, value.places, np.full(value.size, weight, np.int8))
+
+
+def add(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    a, b = inputs
+    return a - b if node.settings.get("sign", 1) < 0 else a + b
+
+
+def lower_add(ask: Ask) -> Value | None:
+    order = common_order(ask.inputs)
+    logs = [round(math.log2(value.unit)) for value in ask.inputs]
+    if max(logs) - min(logs) > EXPONENT_MAX:
+        return None
+    signs = (1, int(ask.node.settings.get("sign", 1)))
+    sources = [
+        FromValue(value, wires(value, order, sign << (log - min(logs))))
+        for value, log, sign in zip(ask.inputs, logs, signs, strict=True)
+    ]
+    scale = np.full(ask.node.size, 2.0 ** min(logs))
+    return ask.scaled(sources, ask.node.shape, scale, None, order=order, layout=layout_of(ask.inputs, order))
+
+
+def layout_of(values: Sequence[Value], order: Ints | None) -> tuple[int, ...] | None:
+    """The shape of the population whose order this is."""
+    return next((v.signal.population.shape for v in values if v.whole and v.order is order), None)
+
+
+def affine(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    import torch
+
+    x = inputs[0]
+    scale, shift = (torch.as_tensor(node.arrays[name], device=x.device) for name in ("scale", "shift"))
+    return x * scale + shift
+
+
+def lower_affine(ask: Ask) -> Value:
+    """A factor of 0 leaves the constant alone: no synapse leads there."""
+    (x,), node = ask.inputs, ask.node
+    order = x.order if x.whole else None
+    places = placed(order, x.size)
+    scale, shift = (
+        np.broadcast_to(np.asarray(node.arrays[name], np.float64), node.shape).reshape(-1)
+        for name in ("scale", "shift")
+    )
+    real = np.abs(scale) * x.unit > ask.unit.scale.value * 2.0**-30
+    factor, bias = np.empty(x.size), np.empty(x.size)
+    factor[places] = np.where(real, scale * x.unit, ask.unit.scale.value)
+    bias[places] = shift
+    synapse = wires(x, order)
+    if not real.all():
+        kept = np.flatnonzero(real)
+        ones = np.ones(len(kept), np.int8)
+        synapse = sparse_from_coo(x.size, x.signal.size, places[kept], x.places[kept], ones)
+    return ask.scaled(
+        [FromValue(x, synapse)], node.shape, factor, bias if shift.any() else None, order=order,
+        layout=layout_of(ask.inputs, order),
+    )  # fmt: skip
+
+
+def mul(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    return inputs[0] * inputs[1]
+
+
+def lower_mul(ask: Ask) -> Value | None:
+    order = common_order(ask.inputs)
+    a, b = (ask.settled(value, order) for value in ask.inputs)
+    size, shape = ask.node.size, layout_of((a, b), order) or (ask.node.size,)
+    params = requantise(np.full(size, a.unit * b.unit), ask.unit.steps(size), ask.unit.bits)
+    if params is None:
+        return None
+    population = Population(ask.name(), shape, "graded_product", params)
+    inputs = [a.signal.into(population, "a"), b.signal.into(population, "b")]
+    return ask.made(population, inputs, Value(Signal(population, 0, size, ask.unit), ask.node.shape, order))
+
+
+_HOST = host("beyond-units", "two values whose units are further apart than the weights of a neuron")
+FORMS = {
+    "add": TensorForm(add, _HOST, lower_add, bends=True),
+    "affine": TensorForm(affine, _HOST, lower_affine, bends=True, flops=2),
+    "mul": TensorForm(mul, host("beyond-units", "a product beyond the shifts of a neuron"), lower_mul),
+}

@@ -1,0 +1,141 @@
+"""What a form of the table asks of the conversion to be populations, and the types of both sides.
+
+A value of so many numbers lies on neurons in some order::
+
+    number n of the shape (C order)  ->  neuron order[n] of the population          order None: neuron n, and no others
+
+so reshaping, permuting and slicing cost nothing: they change `order` alone. A convolution wants its pixels one after another
+with their channels side by side, (x, y, channel), the order of `synapses.conv`: `spatial`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.network import Projection
+from neurodeploy.ir.payloads import Floats, Unit
+from neurodeploy.ir.population import Population
+from neurodeploy.ir.synapse import Synapse
+from neurodeploy.ir.tensors import Node, Shape
+from neurodeploy.ops.host.lowering import Signal
+
+if TYPE_CHECKING:
+    from torch import Tensor as Tensor
+
+
+class Value(NamedTuple):
+    """A tensor on the chip: what neurons send, in one binary unit; its shape, and where its numbers lie (see above)."""
+
+    signal: Signal
+    shape: Shape
+    order: Ints | None = None
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+    @property
+    def unit(self) -> float:
+        return self.signal.unit.scale.value
+
+    @property
+    def places(self) -> Ints:
+        """The neuron of each number."""
+        return np.arange(self.size) if self.order is None else self.order
+
+    @property
+    def whole(self) -> bool:
+        """Whether every neuron has one number."""
+        return self.size == self.signal.size and (self.order is None or np.unique(self.order).size == self.size)
+
+    def lies(self, order: Ints | None) -> bool:
+        """Whether its numbers lie in this order on a whole population."""
+        return self.size == self.signal.size and np.array_equal(self.places, placed(order, self.size))
+
+
+class Bend(NamedTuple):
+    """An activation of straight lines: ``min(max(x where x >= 0 else slope * x, low), high)``; slope: one, or one a channel
+    (the first axis)."""
+
+    low: float = -math.inf
+    high: float = math.inf
+    slope: float | Floats = 1.0
+
+
+class FromValue(NamedTuple):
+    """Synapses from a value."""
+
+    value: Value
+    synapse: Synapse
+
+
+class Ask(Protocol):
+    """What the lowering of a form is given. `unit`: of its output; `bend`: the activation behind it; `weight_bits`; `peaks`:
+    the largest magnitudes before the activation by channel (the first axis), or (1,)."""
+
+    node: Node
+    inputs: Sequence[Value]
+    unit: Unit
+    bend: Bend | None
+    weight_bits: int
+    peaks: Floats
+
+    def scaled(
+        self, sources: Sequence[FromValue], shape: Shape, scale: Floats, bias: Floats | None, *, order: Ints | None,
+        layout: Shape | None = None,
+    ) -> Value:  # fmt: skip
+        """A population ``unit * s = bend(scale * sum + bias)`` by neuron, of the value `shape` in this order; `layout`: the
+        shape of the population."""
+
+    def settled(self, value: Value, order: Ints | None) -> Value:
+        """The value with its numbers in this order on a whole population; one comes between where it has another."""
+
+    def made(self, population: Population, projections: Sequence[Projection], value: Value) -> Value:
+        """A population that the form makes itself."""
+
+    def name(self, what: str = "") -> str:
+        """A name for a population."""
+
+
+def placed(order: Ints | None, size: int) -> Ints:
+    return np.arange(size) if order is None else order
+
+
+def spatial(shape: Shape) -> Ints:
+    """The order of a map (channels, [height,] width): number n -> neuron (x * height + y) * channels + channel."""
+    channels, height, width = sides(shape)
+    c, y, x = np.mgrid[0:channels, 0:height, 0:width].reshape(3, -1)
+    return np.asarray((x * height + y) * channels + c, np.int64)
+
+
+def sides(shape: Shape) -> tuple[int, int, int]:
+    """(channels, height, width) of a map with one or two sides."""
+    return (shape[0], 1, shape[1]) if len(shape) == 2 else (shape[0], shape[1], shape[2])
+
+
+def chip_shape(shape: Shape) -> Shape:
+    """A map's shape on the chip: (width, channels) or (width, height, channels)."""
+    return shape[::-1]
+
+
+def by_channel(values: Floats, shape: Shape) -> Floats:
+    """A number a channel -> a number a neuron of a map in spatial order."""
+    _, height, width = sides(shape)
+    return np.tile(np.asarray(values, np.float64), height * width)
+
+
+def rounded(weight: NDArray[np.floating], bits: int) -> tuple[NDArray[np.int8], Floats]:
+    """Weights (rows, ..) to the nearest integers of so many bits, and the scale of each row: ``max |w| / (2**(bits-1) -
+    1)``."""
+    top = 2 ** (bits - 1) - 1
+    flat = np.asarray(weight, np.float64).reshape(len(weight), -1)
+    largest = np.abs(flat).max(axis=1, initial=0.0)
+    scale = np.where(largest > 0, largest, 1.0) / top
+    whole = np.rint(flat / scale[:, None]).clip(-top, top).astype(np.int8)
+    return whole.reshape(weight.shape), scale

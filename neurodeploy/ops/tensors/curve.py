@@ -1,0 +1,105 @@
+"""Activations: straight lines (`rectify`) and curves of one value.
+
+`rectify`: ``y = min(max(x where x >= 0 else slope * x, low), high)``: ReLU, ReLU6, clip, leaky ReLU, PReLU; on the chip
+the neuron that makes the value does it, or one of its own. `curve`: one of `CURVES`, by a table of straight pieces
+(`host/pieces.py`, `neurons/graded_curve.py`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from neurodeploy.ir.population import Population
+from neurodeploy.ir.tensors import Node
+from neurodeploy.ops.host.lowering import Signal, requantise
+from neurodeploy.ops.host.pieces import table_of_curve, unit_of
+from neurodeploy.ops.tensors.arithmetic import layout_of, wires
+from neurodeploy.ops.tensors.asking import Ask, Bend, FromValue, Value
+from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
+
+
+def _functional(name: str, **given: Any) -> Callable[[Tensor], Tensor]:
+    def run(x: Tensor) -> Tensor:
+        from torch.nn import functional
+
+        found: Tensor = getattr(functional, name)(x, **given)
+        return found
+
+    return run
+
+
+#: Curves by name. Before the first and behind the last piece of a table each goes on in a line with a slope of 0 or 1.
+CURVES: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "sigmoid": lambda x: x.sigmoid(),
+    "tanh": lambda x: x.tanh(),
+    "silu": _functional("silu"),
+    "gelu": _functional("gelu"),
+    "gelu_tanh": _functional("gelu", approximate="tanh"),
+    "hard_swish": _functional("hardswish"),
+    "hard_sigmoid": _functional("hardsigmoid"),
+    "softplus": _functional("softplus"),
+    "elu": _functional("elu"),
+    "mish": _functional("mish"),
+    "softsign": _functional("softsign"),
+    "erf": lambda x: x.erf(),
+}
+
+
+def bend_of(node: Node) -> Bend:
+    slope = (
+        node.arrays["slope"].astype(np.float64) if "slope" in node.arrays else float(node.settings.get("slope", 1.0))
+    )
+    low, high = (float(node.settings.get(name, end)) for name, end in (("low", -math.inf), ("high", math.inf)))
+    return Bend(low, high, slope)
+
+
+def rectify(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    import torch
+
+    x, bend = inputs[0], bend_of(node)
+    slope = torch.as_tensor(bend.slope, dtype=x.dtype, device=x.device)
+    slope = slope.reshape(-1, *[1] * (len(node.shape) - 1)) if slope.ndim else slope
+    return torch.where(x >= 0, x, x * slope).clamp(bend.low, bend.high)
+
+
+def lower_rectify(ask: Ask) -> Value | None:
+    """None for limits that leave 0 out: a neuron that sends nothing sends 0."""
+    (x,) = ask.inputs
+    if ask.bend is None or not ask.bend.low <= 0 <= ask.bend.high:
+        return None
+    order = x.order if x.whole else None
+    scale = np.full(x.size, x.unit)
+    return ask.scaled(
+        [FromValue(x, wires(x, order))], ask.node.shape, scale, None, order=order, layout=layout_of([x], order)
+    )
+
+
+def curve(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    return CURVES[node.settings["act"]](inputs[0])
+
+
+def lower_curve(ask: Ask) -> Value | None:
+    """None where units are beyond a table or a multiplier."""
+    (x,) = ask.inputs
+    order = x.order if x.whole else None
+    x = ask.settled(x, order)
+    signal = x.signal
+    table = table_of_curve(CURVES[ask.node.settings["act"]], signal, unit_of(signal))
+    params = requantise(np.full(x.size, unit_of(signal)), ask.unit.steps(x.size), ask.unit.bits)
+    if table is None or params is None:
+        return None
+    population = Population(ask.name(), signal.population.shape, "graded_curve", {**table, **params})
+    made = Value(Signal(population, 0, x.size, ask.unit), ask.node.shape, order)
+    return ask.made(population, [signal.into(population)], made)
+
+
+FORMS = {
+    "rectify": TensorForm(
+        rectify, host("activation", "an activation beyond the factors of a neuron"), lower_rectify, bends=True
+    ),
+    "curve": TensorForm(curve, host("curved-function", "a curve in units beyond a table"), lower_curve, flops=16),
+}

@@ -1,0 +1,46 @@
+"""``y = x W' + b`` over the last axis.
+
+On the chip a `Dense` where the value is a vector; where axes come before the last, the same weights for each of their
+places: a `Conv` with a kernel of one pixel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from neurodeploy.ir.tensors import Node
+from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, rounded
+from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
+from neurodeploy.synapses import Conv, Dense
+
+
+def run(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    import torch
+
+    x = inputs[0]
+    bias = torch.as_tensor(node.arrays["bias"], device=x.device) if "bias" in node.arrays else None
+    return torch.nn.functional.linear(x, torch.as_tensor(node.arrays["weight"], device=x.device), bias)
+
+
+def lower(ask: Ask) -> Value:
+    node, x = ask.node, ask.inputs[0]
+    whole, scale = rounded(node.arrays["weight"], ask.weight_bits)
+    bias, rows = node.arrays.get("bias"), len(whole)
+    if len(x.shape) == 1:
+        if np.unique(x.places).size < x.size:
+            x = ask.settled(x, None)
+        weight = np.zeros((rows, x.signal.size), np.int8)
+        weight[:, x.places] = whole
+        real = None if bias is None else np.asarray(bias, np.float64)
+        return ask.scaled([FromValue(x, Dense(weight))], node.shape, scale * x.unit, real, order=None)
+    x = ask.settled(x, None)
+    places = math.prod(x.shape[:-1])
+    synapse = Conv(whole[:, None, None, :], (places, 1, x.shape[-1]))
+    real = None if bias is None else np.tile(np.asarray(bias, np.float64), places)
+    return ask.scaled([FromValue(x, synapse)], node.shape, np.tile(scale * x.unit, places), real, order=None)
+
+
+FORM = TensorForm(run, host("linear", "a matrix product"), lower, bends=True)

@@ -1,0 +1,162 @@
+"""A converted network of tensors beside its original: errors of outputs and of every operation, on the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.tensors import TensorGraph
+from neurodeploy.pipeline.session import Progress
+
+if TYPE_CHECKING:
+    from neurodeploy.conversion.overlay import Overlay
+
+Arrays = dict[str, NDArray[Any]]
+#: Samples on which every operation is compared, and on which outputs are.
+LOOKED, COMPARED = 2, 256
+
+
+class Told(NamedTuple):
+    """What was read: the graph, the samples by input, the outputs (samples, numbers) of the original on them, a digest
+    of its weights, who computed the original, and the file, where it is one."""
+
+    graph: TensorGraph
+    samples: Arrays
+    wanted: list[NDArray[Any]]
+    digest: str
+    rival: str
+    file: Path | None = None
+
+
+def compared(given: Sequence[NDArray[Any]]) -> int:
+    """How many samples are."""
+    return min(len(given[0]), COMPARED)
+
+
+def payloads(program: Program, samples: Mapping[str, NDArray[Any]]) -> tuple[Arrays, dict[str, int]]:
+    """Samples (n, *shape) as payloads (n, 1, size) by input in the order of the chip, and how many were beyond the width."""
+    from neurodeploy.ir.fixedpoint import signed_max
+    from neurodeploy.ir.float_network import chip_order
+
+    conversion: Mapping[str, Any] = program.conversion
+    found, clipped = dict[str, NDArray[Any]](), dict[str, int]()
+    for name, array in samples.items():
+        shape = tuple(conversion["shapes"][name])
+        rows = np.rint(np.asarray(array, np.float64).reshape(len(array), -1) / conversion["inputs"][name]["unit"])
+        top = signed_max(int(program.network.populations[name].params["bits"]))
+        cut = int(np.count_nonzero(np.abs(rows) > top))
+        if cut:
+            clipped[name] = cut
+        found[name] = rows.clip(-top, top).astype(np.int32)[:, None, chip_order(shape)]
+    return found, clipped
+
+
+def numbers(program: Program, name: str, sent: NDArray[Any], unit: float, shape: Sequence[int]) -> NDArray[np.float64]:
+    """Payloads (n, 1, size) of a population as numbers (n, size) in the order of the source."""
+    from neurodeploy.ops.tensors.asking import spatial
+
+    maps = len(program.network.populations[name].shape) > 1
+    rows = sent[:, 0, spatial(tuple(shape))] if maps else sent[:, 0]
+    return np.asarray(rows * unit, np.float64)
+
+
+def compare(
+    program: Program, weights: Overlay, graph: TensorGraph, told: Told, progress: Progress | None
+) -> dict[str, Any]:
+    """The chip on the samples beside the original: by output the largest error, relative to the largest output, the share of
+    power that is error (dB), cosine, and decisions; the operations that lose most, each against float on the same
+    samples."""
+    runner = _runner(program, weights)
+    given, clipped = payloads(program, {name: array[:COMPARED] for name, array in told.samples.items()})
+    count = compared(list(told.samples.values()))
+    if progress:
+        progress("compare", 0, count)
+    result = runner.run(program.network, given, 1, raster=False)
+    conversion: Mapping[str, Any] = program.conversion
+    rows = {}
+    for (name, row), want in zip(conversion["outputs"].items(), told.wanted, strict=True):
+        got = numbers(program, row["population"], result.outputs[row["population"]], row["unit"], row["shape"])
+        rows[name] = _error(got, want.reshape(len(want), -1).astype(np.float64))
+    worst = sorted(_operations(program, graph, told, runner), key=lambda row: row["sqnr_db"])
+    if progress:
+        progress("compare", count, count)
+    losses = {name: count for name, count in result.activity.saturated.items() if count}
+    return {
+        "against": told.rival,
+        "samples": count,
+        "outputs": rows,
+        "largest_relative": max(row["largest_relative"] for row in rows.values()),
+        "worst": worst[:5],
+        "saturated": losses,
+        "wrapped": dict(result.activity.wrapped),
+        "clipped_inputs": clipped,
+    }
+
+
+def _runner(program: Program, weights: Overlay) -> Any:
+    from neurodeploy.hybrid import Hybrid
+    from simulators import get_runner
+
+    fast = get_runner("fast")
+    return Hybrid(program, weights, fast) if program.host else fast
+
+
+def _error(got: NDArray[np.float64], want: NDArray[np.float64]) -> dict[str, Any]:
+    from neurodeploy.conversion.layers import sqnr_db
+
+    off = got - want
+    largest = float(np.abs(want).max(initial=0.0))
+    norms = np.linalg.norm(got, axis=1) * np.linalg.norm(want, axis=1)
+    cosine = (got * want).sum(axis=1)[norms > 0] / norms[norms > 0]
+    found = {
+        "largest_error": float(np.abs(off).max(initial=0.0)),
+        "largest_relative": float(np.abs(off).max(initial=0.0)) / largest if largest else 0.0,
+        "sqnr_db": sqnr_db(float(np.square(want).sum()), float(np.square(off).sum())),
+        "least_cosine": float(cosine.min()) if cosine.size else None,
+    }
+    if want.shape[1] > 1:
+        found["same_largest"] = float((got.argmax(axis=1) == want.argmax(axis=1)).mean())
+    return found
+
+
+def _operations(program: Program, graph: TensorGraph, told: Told, runner: Any) -> list[dict[str, Any]]:
+    """Every operation whose value has a population, on a few samples: how far it is from float."""
+    import torch
+
+    from neurodeploy.conversion.layers import sqnr_db
+    from neurodeploy.conversion.tensors.calibrate import walk
+    from neurodeploy.ir.run import Probe
+
+    conversion: Mapping[str, Any] = program.conversion
+    rows = [row for row in conversion["operations"] if row.get("population")]
+    some = {name: array[:LOOKED] for name, array in told.samples.items()}
+    values: Arrays = {}
+    wanted = {row["value"] for row in rows}
+
+    def see(name: str, value: Any) -> None:
+        if name in wanted:
+            values[name] = value.numpy()
+
+    walk(graph, {name: torch.as_tensor(array) for name, array in some.items()}, see)
+    probes = {row["population"]: Probe(row["population"], "s") for row in rows}
+    result = runner.run(program.network, payloads(program, some)[0], 1, probes=tuple(probes.values()), raster=False)
+    steps = {name: unit.scale.value for name, unit in program.units.items()} | {
+        row["population"]: float(row["unit"]) for row in conversion["outputs"].values()
+    }
+    found = []
+    for row in rows:
+        step = steps.get(row["population"])
+        if step is None:
+            continue
+        sent = result.probes[probes[row["population"]].name]
+        got = numbers(program, row["population"], sent, step, graph.shapes()[row["value"]])
+        want = values[row["value"]].reshape(len(got), -1).astype(np.float64)
+        loss = sqnr_db(float(np.square(want).sum()), float(np.square(got - want).sum()))
+        if loss is not None:
+            found.append({"path": row["path"], "form": row["form"], "where": row["where"], "sqnr_db": loss})
+    return found

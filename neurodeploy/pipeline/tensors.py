@@ -1,0 +1,207 @@
+"""`convert` of any module or ONNX file: a network of tensors becomes a bundle of graded populations, and is compared
+with itself."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from neurodeploy.bundle.folders import refuse_others
+from neurodeploy.bundle.writer import write_bundle
+from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.ir.graph import ModelInfo
+from neurodeploy.ir.program import Program
+from neurodeploy.pipeline.counts import size_of
+from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.tensor_check import Told, compare, compared
+
+if TYPE_CHECKING:
+    pass
+
+#: Options of such a network.
+OPTIONS = ("example_inputs", "calibration", "payload_bits", "weight_bits", "tolerance")
+
+
+def is_module(model: object) -> bool:
+    """Whether it is a `torch.nn.Module`; torch is not loaded for the question."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def is_onnx(model: object) -> bool:
+    """By its name."""
+    return isinstance(model, str | Path) and Path(model).suffix.lower() == ".onnx"
+
+
+def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
+    """See `convert`; `options` are some of `OPTIONS`."""
+    from neurodeploy.conversion.overlay import Overlay, held
+    from neurodeploy.conversion.tensors.build import Bits, build
+    from neurodeploy.conversion.tensors.calibrate import calibrate
+    from neurodeploy.conversion.tensors.passes import simplified
+    from simulators.reference import ReferenceRunner
+
+    began = time.perf_counter()
+    refuse_others(out)
+    bits = Bits(_width(options, "payload_bits", 16, 4, 16), _width(options, "weight_bits", 8, 2, 8))
+    tolerance = options.get("tolerance")
+    if tolerance is not None and not float(tolerance) > 0:
+        raise UserError("ND1313", "--tolerance", f"is {tolerance}", "give an error above 0, relative to the output")
+    told = (_of_onnx if is_onnx(model) else _of_module)(model, options)
+    graph = simplified(told.graph)
+    seen = calibrate(graph, told.samples, progress)
+    info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, graph.source)
+    program, arrays = build(graph, seen, bits, info, {"warnings": list(graph.notes)})
+    weights = Overlay(_NoStore(), {name: held(array) for name, array in arrays.items()})
+    check = compare(program, weights, graph, told, progress)
+    if tolerance is not None and check["largest_relative"] > float(tolerance):
+        problem = f"is {check['largest_relative']:.3g} off its original, more than {float(tolerance):.3g}"
+        fix = (
+            f"give more samples or payload_bits=16; the worst operation is {check['worst'][0]['path']}"
+            if check["worst"]
+            else ""
+        )
+        raise DoesNotFit("ND1312", graph.name, problem, fix or "give more samples or payload_bits=16")
+    conversion = {**program.conversion, "check": check}
+    program = Program(
+        program.info, program.network, program.host, program.sizes, conversion=conversion, units=program.units
+    )
+    file = told.file
+    files = [] if file is None else [{"name": file.name, "size": file.stat().st_size, "sha256": told.digest}]
+    origin = {"model": graph.name, "path": "", "files": files, "sha256": told.digest}
+    write_bundle(out, program, origin, ReferenceRunner().run, weights=weights if program.host else None)
+    return {
+        "open_questions": [],
+        "bundle": str(out),
+        "model": graph.name,
+        "family": "tensors",
+        **size_of(program.network),
+        "inputs": {name: list(shape) for name, shape in graph.inputs.items()},
+        "outputs": {name: row["shape"] for name, row in program.conversion["outputs"].items()},  # type: ignore[attr-defined]
+        "multiply_adds": conversion["multiply_adds"],
+        "on_host": [row for row in conversion["operations"] if row["device"] == "host"],  # type: ignore[attr-defined]
+        "check": check,
+        "warnings": list(graph.notes),
+        "seconds": time.perf_counter() - began,
+    }
+
+
+class _NoStore:
+    """No tensors of files."""
+
+    def names(self) -> tuple[str, ...]:
+        return ()
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        raise KeyError(name)
+
+    def get(self, name: str, start: int = 0, stop: int | None = None) -> NDArray[np.float32]:
+        raise KeyError(name)
+
+    def release(self) -> None:
+        return
+
+    def files(self) -> tuple[str, ...]:
+        return ()
+
+
+def _width(options: Mapping[str, Any], name: str, default: int, low: int, high: int) -> int:
+    value = options.get(name, default)
+    if not isinstance(value, int) or not low <= value <= high:
+        raise UserError("ND1313", f"--{name.replace('_', '-')}", f"is {value}", f"give {low} to {high}")
+    return value
+
+
+def _listed(given: Any) -> list[Any]:
+    """One sample set an input: arrays, tensors, or a file of them."""
+    if isinstance(given, str | Path):
+        return _from_file(Path(given))
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def _from_file(path: Path) -> list[Any]:
+    from neurodeploy.storage.numpy_files import header_of, mapped, open_archive
+
+    if not path.is_file():
+        raise UserError("ND1313", path, "does not exist or is no file", "give a .npy or .npz file of samples")
+    try:
+        if path.suffix.lower() == ".npz":
+            with open_archive(path) as archive:
+                return [archive.read(name) for name in archive.headers]
+        return [mapped(path, header_of(path))]
+    except (ValueError, OSError, EOFError) as error:
+        raise UserError("ND1313", path, f"is no .npy or .npz of numbers: {error}", "write it with numpy") from None
+
+
+def _array(value: Any) -> NDArray[Any]:
+    """Of tensors, lists and arrays; float32, or integers."""
+    array = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise UserError("ND1313", "example_inputs", f"has type {array.dtype}", "give numbers")
+    return array.astype(np.float32) if array.dtype.kind in "f" else array.astype(np.int64)
+
+
+def _given(options: Mapping[str, Any], fix: str) -> list[NDArray[Any]]:
+    example, calibration = options.get("example_inputs"), options.get("calibration")
+    if example is None and calibration is None:
+        raise UserError("ND1313", "example_inputs", "are needed: ranges are measured on them", fix)
+    sets = [[_array(x) for x in _listed(given)] for given in (example, calibration) if given is not None]
+    if any(len(each) != len(sets[0]) for each in sets):
+        raise UserError("ND1313", "calibration", f"has {len(sets[-1])} inputs, the example {len(sets[0])}", fix)
+    if any(not x.ndim or not len(x) or len(x) != len(each[0]) for each in sets for x in each):
+        raise UserError("ND1313", "example_inputs", "have different numbers of samples, or none", fix)
+    try:
+        return [np.concatenate(parts) for parts in zip(*sets, strict=True)]
+    except ValueError as error:
+        raise UserError("ND1313", "calibration", f"does not go with the example: {error}", fix) from None
+
+
+def _of_module(module: Any, options: Mapping[str, Any]) -> Told:
+    import torch
+
+    from neurodeploy.frontends.tensors.torch_module import read_module
+
+    given = _given(options, "give tensors (samples, ...) as example_inputs, one for each input of forward")
+    graph = read_module(module, [torch.as_tensor(x) for x in given])
+    modes = [(part, part.training) for part in module.modules()]
+    module.eval()
+    try:
+        with torch.no_grad():
+            found = [_outputs(module(*(torch.as_tensor(x[n : n + 1]) for x in given))) for n in range(compared(given))]
+    finally:
+        for part, mode in modes:
+            part.training = mode
+    wanted = [np.concatenate([np.asarray(row[i]).reshape(1, -1) for row in found]) for i in range(len(found[0]))]
+    state = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        if hasattr(tensor, "detach"):
+            state.update(name.encode() + np.ascontiguousarray(tensor.detach().cpu().float().numpy()).tobytes())
+    return Told(
+        graph, dict(zip(graph.inputs, given, strict=True)), wanted, state.hexdigest(), f"torch {torch.__version__}"
+    )
+
+
+def _outputs(found: Any) -> list[Any]:
+    if isinstance(found, Mapping):
+        found = list(found.values())
+    if isinstance(found, list | tuple):
+        return [leaf for part in found for leaf in _outputs(part)]
+    return [] if found is None else [found.detach().cpu().numpy()]
+
+
+def _of_onnx(path: Any, options: Mapping[str, Any]) -> Told:
+    from neurodeploy.bundle.files import digest
+    from neurodeploy.frontends.tensors.onnx_file import read_onnx, run_onnx
+
+    given = _given(options, "give --calibration FILE.npz, samples for each input of the file")
+    graph = read_onnx(Path(path), [x.shape for x in given])
+    samples = dict(zip(graph.inputs, given, strict=True))
+    found, who = run_onnx(Path(path), [x[: compared(given)] for x in given])
+    return Told(graph, samples, found, digest(Path(path)), who, Path(path))
