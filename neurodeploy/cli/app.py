@@ -27,7 +27,7 @@ app = typer.Typer(
 
 def execute(verb: str, asked: Mapping[str, Any], part: str | None = None) -> Any:
     """Call the function of a verb with what was `asked`, the parameters of its command, which are named alike. Its result
-    is printed as JSON or in words; where it has several parts, only the named one."""
+    is printed as JSON or in words; where it has several parts, JSON has only the named one."""
     from neurodeploy.reporting.progress import reporter
 
     given = dict(asked)
@@ -35,13 +35,10 @@ def execute(verb: str, asked: Mapping[str, Any], part: str | None = None) -> Any
     with reporter(quiet=as_json) as progress:
         told = {"progress": progress} if "progress" in signature(work).parameters else {}
         found = work(**given, **told)
-    shown = found if part is None else found[part]
     if as_json:
-        typer.echo(json.dumps(shown, indent=1, default=str))
+        typer.echo(json.dumps(found if part is None else found[part], indent=1, default=str))
     else:
-        from neurodeploy.reporting import terminal
-
-        terminal.show(verb, shown)
+        found.show()
     return found
 
 

@@ -64,10 +64,10 @@ def generate(
         return
     typer.echo()
     if compare_float:
-        part = found["float"]["first_difference"]
-        margin = found["float"]["float_margin_there"]
-        same = f"as the float model, all {len(found['tokens'])} tokens"
-        typer.echo(same if part is None else f"parts from the float model at token {part}, logit margin {margin:.4g}")
+        from neurodeploy.reporting.terminal_run import print_parting
+        from neurodeploy.reporting.terminal_table import open_console
+
+        print_parting(found, open_console())
 
 
 def eval_(

@@ -25,12 +25,14 @@ from neurodeploy.ir.run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, load_mapping
+from neurodeploy.pipeline.verbs import verb
 
 AGAIN = "convert the model again"
 #: Nodes and edges of NIR.
 Graph = tuple[dict[str, NodeFields], list[tuple[str, str]]]
 
 
+@verb
 def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
     """Check a bundle from end to end: digests, NIR files by `nir.read`, golden vectors on both runners, the mapping.
 

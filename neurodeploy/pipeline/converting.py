@@ -12,6 +12,7 @@ from neurodeploy.pipeline.hollow import convert_hollow, is_hollow
 from neurodeploy.pipeline.reading import NET_OPTIONS, NirOptions
 from neurodeploy.pipeline.session import KINDS, STREAM, TEXT, Progress, refuse
 from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
+from neurodeploy.pipeline.verbs import verb
 
 #: Options by what they are for.
 OF_CHECKPOINTS = (
@@ -24,6 +25,7 @@ OF_FILES = {
 }
 
 
+@verb
 def convert(model: str | Path, out: str | Path, *, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
     """Convert into the bundle `out`; the dictionary is what ``convert --json`` prints. None as an option is its default.
 

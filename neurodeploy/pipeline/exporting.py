@@ -17,6 +17,7 @@ from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.exporting_lava import export_lava
 from neurodeploy.pipeline.exporting_sanafe import export_sanafe
 from neurodeploy.pipeline.hollow import refuse_hollow
+from neurodeploy.pipeline.verbs import verb
 from neurodeploy.storage.temporary import written_aside
 
 FORMATS = (".nir", ".net", ".parts")
@@ -24,6 +25,7 @@ FORMATS = (".nir", ".net", ".parts")
 BY_NAME: Mapping[str, Callable[..., dict[str, Any]]] = {"sanafe": export_sanafe, "lava": export_lava}
 
 
+@verb
 def export(
     bundle: str | Path,
     out: str | Path,

@@ -19,8 +19,10 @@ from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.keeping import Pace
 from neurodeploy.pipeline.session import executed
 from neurodeploy.pipeline.texts import after_prefix, encode_text, float_model, hybrid, open_model
+from neurodeploy.pipeline.verbs import verb
 
 
+@verb
 def generate(
     bundle: str | Path,
     prompt: str | None = None,

@@ -19,6 +19,7 @@ from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.pipeline.following import chips_of, follow
 from neurodeploy.pipeline.session import KINDS, STREAM, Progress, read_mapping, refuse
+from neurodeploy.pipeline.verbs import verb
 
 if TYPE_CHECKING:
     from neurodeploy.ir.affinity import Affinity
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from partitioner.options import Options, Pin
 
 
+@verb
 def map(
     bundle: str | Path,
     system: str = "kapoho-point",
@@ -205,6 +207,7 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
     return write_plan(mapping, names, groups, joules_of(program, target, mapping, host), pins)
 
 
+@verb
 def explain(bundle: str | Path) -> list[dict[str, Any]]:
     """Every step of the program: device, rule, reason, bytes per token over the host border; of a population also its
     widths, each proven or calibrated and counted (`flow.ranges`). A segment's crossings of the border and its steps of the

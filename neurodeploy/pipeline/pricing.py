@@ -29,6 +29,7 @@ from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, s
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed
 from neurodeploy.pipeline.texts import after_prefix, encode_text, hybrid, tokenizer_of
+from neurodeploy.pipeline.verbs import verb
 from neurodeploy.pipeline.without_chip import BATCH, without_chip
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
@@ -56,6 +57,7 @@ class Counts(NamedTuple):
         return next(iter(self.phases.values()))
 
 
+@verb
 def energy(
     bundle: str | Path,
     *,

@@ -25,9 +25,11 @@ from neurodeploy.pipeline.pictures import Pictures, beginning
 from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed, lengthened
+from neurodeploy.pipeline.verbs import verb
 from neurodeploy.version import __version__
 
 
+@verb
 def report(
     bundle: str | Path,
     out: str | Path,

@@ -23,11 +23,13 @@ from neurodeploy.pipeline.session import BOARD, STREAM, TEXT, Progress, executed
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed, probes_of
 from neurodeploy.pipeline.texts import hybrid, windows
+from neurodeploy.pipeline.verbs import verb
 
 #: Neurons of an output whose last payloads are told.
 LAST = 16
 
 
+@verb
 def run(
     bundle: str | Path,
     text: str | Path | None = None,
