@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.golden import Vectors, golden_inputs, golden_steps, read_golden
 from neurodeploy.bundle.linear_files import nodes_of
 from neurodeploy.bundle.nir_graph import layer_scales, units_of
@@ -33,7 +33,7 @@ Graph = tuple[dict[str, NodeFields], list[tuple[str, str]]]
 
 
 @verb
-def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
+def verify(bundle: AnyPath, *, progress: Progress | None = None) -> dict[str, Any]:
     """Check a bundle from end to end: digests, NIR files by `nir.read`, golden vectors on both runners, the mapping.
 
     A mapping is executed, core by core: golden vectors where an island or network has them, payloads of the same sort for

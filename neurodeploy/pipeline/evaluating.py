@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.streams.reading import LAYOUTS
@@ -38,7 +38,7 @@ SHARED = "the float network of the bundle: both sides share one reading of the f
 
 @verb
 def eval(
-    bundle: str | Path,
+    bundle: AnyPath,
     text: str | Path | None = None,
     *,
     input: str | Path | None = None,

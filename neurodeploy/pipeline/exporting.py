@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside, writing
 from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.populations import SOURCE_NIR
@@ -27,7 +27,7 @@ BY_NAME: Mapping[str, Callable[..., dict[str, Any]]] = {"sanafe": export_sanafe,
 
 @verb
 def export(
-    bundle: str | Path,
+    bundle: AnyPath,
     out: str | Path,
     *,
     dt: float | None = None,

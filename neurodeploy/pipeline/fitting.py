@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurodeploy.bundle import AnyPath
 from neurodeploy.conversion.hollow import raised
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 from neurodeploy.ir.chip import SystemSpec
@@ -38,7 +38,7 @@ def fit_models() -> dict[str, str]:
 
 @verb
 def fit(
-    model: str | Path,
+    model: AnyPath,
     system: str | None = None,
     *,
     bits: Sequence[int] = BITS,

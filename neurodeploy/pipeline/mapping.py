@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.flow import ranges
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @verb
 def map(
-    bundle: str | Path,
+    bundle: AnyPath,
     system: str = "kapoho-point",
     *,
     chips: int | None = None,
@@ -208,7 +208,7 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
 
 
 @verb
-def explain(bundle: str | Path) -> list[dict[str, Any]]:
+def explain(bundle: AnyPath) -> list[dict[str, Any]]:
     """Every step of the program: device, rule, reason, bytes per token over the host border; of a population also its
     widths, each proven or calibrated and counted (`flow.ranges`). A segment's crossings of the border and its steps of the
     chip, each a token, stand with its first population on the chip, so that those of all add up."""

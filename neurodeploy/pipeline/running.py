@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
@@ -31,7 +31,7 @@ LAST = 16
 
 @verb
 def run(
-    bundle: str | Path,
+    bundle: AnyPath,
     text: str | Path | None = None,
     *,
     input: str | Path | None = None,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, ParamSpec, overload
+from typing import Any, ParamSpec, TypeVar, overload
 
-from neurodeploy.reporting.answer import Result, ResultRows
+from neurodeploy.reporting.answer import Answer, Result, ResultRows
 
 P = ParamSpec("P")
+A = TypeVar("A", bound=Answer)
 
 
 @overload
@@ -19,8 +20,13 @@ def verb(work: Callable[P, Any]) -> Callable[P, Any]:
     """`work` whose result is a `Result` or `ResultRows`: the same dictionary or list, with the name of the function."""
 
     @wraps(work)
-    def called(*given: P.args, **named: P.kwargs) -> Any:
+    def answered(*given: P.args, **named: P.kwargs) -> Any:
         found = work(*given, **named)
         return ResultRows(work.__name__, found) if isinstance(found, list) else Result(work.__name__, found)
 
-    return called
+    return called(answered)
+
+
+def called(work: Callable[P, A]) -> Callable[P, A]:
+    """`work`, which makes an `Answer` of a kind of its own, as a verb."""
+    return work

@@ -89,7 +89,7 @@ class Answer:
     def save(self, path: str | os.PathLike[str], section: str | None = None) -> Path:
         """Write it to `path`, aside first and then renamed; returns the path.
 
-        .json : all of it, as ``--json`` prints it. .csv : a table, `section` as of `to_frame`. .html : the page of `to_html`.
+        .json : all of it, as ``--json`` prints it. .csv : a table, see `to_frame`. .html : the page of `to_html`.
         Raises ND5013 for another ending, ND5004 where the file cannot be written, ND3300 for an unknown table.
         """
         from neurodeploy.reporting.files import write_all
