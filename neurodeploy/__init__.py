@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from neurodeploy.machine import instructions
 from neurodeploy.version import __version__
 
 instructions.apply()
+#: Who listens to it decides what is shown: nothing is, unless a program asks for it.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 #: One function per verb and what opens a bundle, loaded when first used: `import neurodeploy` stays fast.
 __all__ = [
