@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from neurodeploy import pipeline
-from neurodeploy.cli import endings
+from neurodeploy.cli import common, endings
 from neurodeploy.cli import options as given
 from neurodeploy.cli.app import execute
 
@@ -63,7 +63,7 @@ def generate(
         typer.echo(json.dumps(found, indent=1))
         return
     typer.echo()
-    if compare_float:
+    if compare_float and not common.is_quiet():
         from neurodeploy.reporting.terminal_run import print_parting
         from neurodeploy.reporting.terminal_table import open_console
 
