@@ -108,3 +108,19 @@ def test_what_the_host_would_do_without(made: tuple[str, Path, dict[str, Any]]) 
     assert shape(back) == shape(wanted)
     assert shape(lower_hollow(back)) == shape(real)
     assert raised(back) is back
+
+
+def test_the_head_counts_the_token_that_it_reads(made: tuple[str, Path, dict[str, Any]], tmp_path: Path) -> None:
+    """What it reads is computed for every token and waits on the chip; the head runs for the last alone. Shares are of 1."""
+    _, bundle, _ = made
+    text = tmp_path / "prose.txt"
+    text.write_text("It was a bright cold day in April, and the clocks were striking thirteen.")
+    found = nd.run(bundle, text)
+    populations, projections = found["populations"], found["projections"]
+    assert all(row["rate"] <= 1 for row in populations.values()) and found["steps"] > 1
+    assert all(row["density"] <= 1 for row in projections.values())
+    head, read = populations["lm_head"], populations["lm_head.input"]
+    assert (head["steps"], read["steps"]) == (1, found["steps"])
+    assert read["updates"] == read["neurons"] * found["steps"] >= read["messages"]
+    row = projections["lm_head.synapses"]
+    assert row["events"] <= read["neurons"] and row["synops"] == row["events"] * head["neurons"]
