@@ -16,6 +16,11 @@ from neurodeploy.reporting import answer_tables
 if TYPE_CHECKING:
     from rich.console import Console
 
+#: Version of the schema of each verb whose answer is an object of fields (`neurodeploy.reporting.schemas`).
+VERSIONS = {
+    "convert": 1, "map": 1, "run": 1, "generate": 1, "eval": 1, "energy": 2, "fit": 2, "calibrate": 1, "export": 1,
+    "verify": 1, "doctor": 1, "demo": 1,
+}  # fmt: skip
 #: Lines of a `repr`.
 LINES = 5
 #: Endings that `save` writes.
@@ -114,10 +119,12 @@ _ANY = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"
 
 
 class Result(Answer, dict[str, Any]):
-    """What a verb returns: the dictionary that ``--json`` prints."""
+    """What a verb returns: the dictionary that ``--json`` prints, with the name and version of its "schema"."""
 
     def __init__(self, verb: str, found: dict[str, Any]) -> None:
         super().__init__(found)
+        if verb in VERSIONS:
+            self.setdefault("schema", f"neurodeploy-{verb}/{VERSIONS[verb]}")
         self.verb = verb
 
 
