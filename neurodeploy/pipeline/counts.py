@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neurodeploy.accounting.counted import counted
+from neurodeploy.accounting.counted import counted, homes
 from neurodeploy.bundle import Bundle
 from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.mapping import Assignment
@@ -48,14 +48,8 @@ def counts_of(bundle: Bundle, counts: ActivityCounts | RunActivity) -> dict[str,
     """
     program = bundle.program
     run = counted(program, counts, assignments_of(bundle))
-    network, steps = program.network, dict.fromkeys(program.network.populations, 0)
-    #: What ran where a population is computed; what a later segment reads of it may be of fewer steps (the head's of one).
-    home: dict[str, RunActivity] = {}
-    for segment in program.segments:
-        if segment.name in run.everywhere:
-            own = [name for name in segment.network.populations if name not in segment.reads]
-            home |= dict.fromkeys(own, run.everywhere[segment.name])
-            steps |= dict.fromkeys(own, run.everywhere[segment.name].ticks)
+    network, home = program.network, homes(program, run)
+    steps = {name: home[name].ticks if name in home else 0 for name in network.populations}
 
     def sent(name: str, where: str) -> Mapping[str, Any]:
         """By port, what the population sent in the segment of population `where`."""

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.bundle import open_bundle
 from neurodeploy.conversion.hollow import lower_hollow, raised
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
+from neurodeploy.pipeline.counts import counts_of
+from neurodeploy.pipeline.pricing import count_text
 from neurodeploy.synapses.written_out import written_out
 from partitioner.classify import crossings
 from partitioner.mapper import map_model
@@ -124,3 +127,7 @@ def test_the_head_counts_the_token_that_it_reads(made: tuple[str, Path, dict[str
     assert read["updates"] == read["neurons"] * found["steps"] >= read["messages"]
     row = projections["lm_head.synapses"]
     assert row["events"] <= read["neurons"] and row["synops"] == row["events"] * head["neurons"]
+    opened = open_bundle(bundle)
+    prefill = count_text(opened, text, "fast", None, 6, 1).first
+    updates = [row["updates"] for row in counts_of(opened, prefill)["populations"].values()]
+    assert metrics(opened.program, prefill, exact=False)["MembraneUpdates"] == sum(updates) / 6
