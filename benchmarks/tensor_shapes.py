@@ -24,7 +24,9 @@ class Block(nn.Module):
         )  # fmt: skip
         short = stride > 1 or inner != outer
         self.short = (
-            nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer)) if short else nn.Identity()
+            nn.Sequential(nn.Conv2d(inner, outer, 1, stride, bias=False), nn.BatchNorm2d(outer))
+            if short
+            else nn.Identity()
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -32,7 +34,12 @@ class Block(nn.Module):
 
 
 def resnet18(classes: int = 1000) -> nn.Module:
-    layers: list[nn.Module] = [nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 64, 7, 2, 3, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+    ]
     width = 64
     for outer, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
         layers += [Block(width, outer, stride), Block(outer, outer, 1)]
@@ -77,7 +84,11 @@ class UNet(nn.Module):
 
         def two(inner: int, outer: int) -> nn.Module:
             return nn.Sequential(
-                nn.Conv2d(inner, outer, 3, 1, 1), nn.BatchNorm2d(outer), nn.ReLU(), nn.Conv2d(outer, outer, 3, 1, 1), nn.ReLU()
+                nn.Conv2d(inner, outer, 3, 1, 1),
+                nn.BatchNorm2d(outer),
+                nn.ReLU(),
+                nn.Conv2d(outer, outer, 3, 1, 1),
+                nn.ReLU(),
             )
 
         self.down = nn.ModuleList([two(3, w), two(w, 2 * w), two(2 * w, 4 * w)])
@@ -103,7 +114,9 @@ class ViT(nn.Module):
         self.patch = nn.Conv2d(3, width, 16, 16)
         self.token = nn.Parameter(torch.randn(1, 1, width) * 0.02)
         self.place = nn.Parameter(torch.randn(1, (size // 16) ** 2 + 1, width) * 0.02)
-        layer = nn.TransformerEncoderLayer(width, width // 64, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True)
+        layer = nn.TransformerEncoderLayer(
+            width, width // 64, 4 * width, 0.0, "gelu", batch_first=True, norm_first=True
+        )
         self.body = nn.TransformerEncoder(layer, depth, enable_nested_tensor=False)
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, classes)
 

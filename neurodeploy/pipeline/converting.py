@@ -9,11 +9,13 @@ from typing import Any
 from neurodeploy.errors import UserError
 from neurodeploy.pipeline.checkpoint import convert_checkpoint
 from neurodeploy.pipeline.hollow import convert_hollow, is_hollow
+from neurodeploy.pipeline.opening import Converted
 from neurodeploy.pipeline.reading import NET_OPTIONS, NirOptions
 from neurodeploy.pipeline.session import KINDS, STREAM, TEXT, Progress, refuse
 from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
 from neurodeploy.pipeline.tensors import OPTIONS as OF_TENSORS
 from neurodeploy.pipeline.tensors import convert_tensors, is_module, is_onnx
+from neurodeploy.pipeline.verbs import called
 
 #: Options by what they are for.
 OF_CHECKPOINTS = (
@@ -26,8 +28,10 @@ OF_FILES = {
 }
 
 
-def convert(model: Any, out: str | Path, *, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
-    """Convert into the bundle `out`; the dictionary is what ``convert --json`` prints. None as an option is its default.
+@called
+def convert(model: Any, out: str | Path, *, progress: Progress | None = None, **options: Any) -> Converted:
+    """Convert into the bundle `out`; the dictionary is what ``convert --json`` prints, its `.bundle` the bundle. None as an
+    option is its default.
 
     **A language model**: a Hugging Face folder, a .gguf, a hub id or another name (`frontends.names`). `calibration` is a
     text file (default: the embedded one); `preset` one of `conversion.presets.PRESETS` (default: "default"); `payload_bits`,
@@ -63,6 +67,10 @@ def convert(model: Any, out: str | Path, *, progress: Progress | None = None, **
     Nothing of name `out` appears or changes unless all went well. Raises ND3264 for options of the other kind of model,
     ND3261 for those that say nothing about such a file, ND3265, ND3267, and the errors of the frontends.
     """
+    return Converted("convert", _converted(model, out, progress, options))
+
+
+def _converted(model: Any, out: str | Path, progress: Progress | None, options: dict[str, Any]) -> dict[str, Any]:
     known = {*OF_CHECKPOINTS, *OF_TENSORS, *(name for names in OF_FILES.values() for name in names)}
     for name in options:
         if name not in known:

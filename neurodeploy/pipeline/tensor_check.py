@@ -57,7 +57,8 @@ def payloads(program: Program, samples: Mapping[str, NDArray[Any]]) -> tuple[Arr
 
 
 def numbers(sent: NDArray[Any], unit: float, shape: Sequence[int], maps: bool) -> NDArray[np.float64]:
-    """Payloads (n, 1, size) of a population as numbers (n, size) in the order of the source; `maps`: as they lie on the chip."""
+    """Payloads (n, 1, size) of a population as numbers (n, size) in the order of the source; `maps`: as they lie on the
+    chip."""
     from neurodeploy.ops.tensors.asking import spatial
 
     rows = sent[:, 0, spatial(tuple(shape))] if maps else sent[:, 0]

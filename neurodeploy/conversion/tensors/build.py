@@ -246,7 +246,8 @@ def build(
         "inputs": {name: {"unit": own.values[name].unit} for name in graph.inputs},
         "outputs": {
             name: {
-                "population": value.signal.population.name, "unit": value.unit, "latency": 0, "shape": list(value.shape), "map": len(value.signal.population.shape) > 1,
+                "population": value.signal.population.name, "unit": value.unit, "latency": 0, "shape": list(value.shape),
+                "map": len(value.signal.population.shape) > 1,
             }
             for name, value in outputs.items()
         },

@@ -82,8 +82,8 @@ def _alive(graph: TensorGraph) -> TensorGraph:
 
 
 def trimmed(graph: TensorGraph) -> tuple[TensorGraph, list[dict[str, Any]]]:
-    """Without the operations of the host that nothing follows, such as the softmax of a classifier: whoever reads the outputs
-    does them, and no value crosses twice. They are told in order, each with the output that it reads and makes."""
+    """Without the operations of the host that nothing follows, such as the softmax of a classifier: whoever reads the
+    outputs does them, and no value crosses twice. They are told in order, each with the output that it reads and makes."""
     tail: list[dict[str, Any]] = []
     while True:
         readers, nodes = graph.readers(), {node.name: node for node in graph.nodes}
