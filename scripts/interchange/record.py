@@ -3,7 +3,8 @@
     python scripts/interchange/record.py [--only NAME] [--envs FOLDER]
 
 The four frameworks cannot share one environment (sinabs wants nir <= 1.0.4, SpikingJelly nir >= 1.0.7). torch goes in
-first, pinned, so that no framework brings another.
+first, pinned, so that no framework brings another. Each environment also has what `neurodeploy` needs to convert a
+small spiking network, which it takes from this checkout.
 """
 
 from __future__ import annotations
