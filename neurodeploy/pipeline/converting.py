@@ -61,12 +61,13 @@ def convert(
     Of .net, as netx's `Network`: `num_layers`, `skip_layers`, `input_message_bits`, `input_shape` (x, y, channels),
     `reset_interval` and `reset_offset` in steps, `spike_exp`.
 
-    **A spiking module**: a torch.nn.Module with neurons of snnTorch, Norse, SpikingJelly or sinabs, whose attributes say
-    what a file leaves out. `example_inputs`: a tensor or array with axes for time and samples before the neurons, time first
-    (of sinabs samples first, as its layers have it) unless `layout` says otherwise. It is the calibration, and it is run in
-    the framework and on the chip: "check" in the result says how many bins differ. `tolerance`: the share of them that may
-    (ND1278). `dt` of SpikingJelly alone, `weight_bits`. The module keeps its states and its mode. A `nir.NIRGraph` is taken
-    with the options of a NIR file.
+    **A spiking module**: a torch.nn.Module with neurons of snnTorch, Norse, SpikingJelly, sinabs or lava-dl's SLAYER, whose
+    attributes say what a file leaves out. `example_inputs`: a tensor or array with axes for time and samples before the
+    neurons, time first (of sinabs samples first, of SLAYER time last, as their layers have it) unless `layout` says
+    otherwise. It is the calibration, and it is run in the framework and on the chip: "check" in the result says how many
+    bins differ. `tolerance`: the share of them that may (ND1278). `dt` of SpikingJelly and SLAYER, `weight_bits`,
+    `calibration` but of SLAYER. The module keeps its states and its mode. A `nir.NIRGraph` is taken with the options of a
+    NIR file.
 
     Nothing of name `out` appears or changes unless all went well. Raises ND3264 for options of the other kind of model,
     ND3261 for those that say nothing about such a file, ND3265, ND3267, and the errors of the frontends.

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.folders import folder_aside, refuse_others
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.modules.frameworks import FRAMEWORKS, framework_of
+from neurodeploy.frontends.modules import slayer
+from neurodeploy.frontends.modules.frameworks import framework_of, layout_of
 from neurodeploy.frontends.streams.reading import SAMPLE_FIRST
 from neurodeploy.pipeline.reference import misread
 from neurodeploy.pipeline.session import Progress
@@ -26,12 +27,16 @@ from neurodeploy.pipeline.spiking_file import convert_file
 
 #: Options of a .nir file that a module answers by itself; `dt` where its framework has a step of its own.
 ANSWERED = ("gain", "source", "reset", "v_reset", "unit_gain", "scheme", "compat")
-STEPLESS = "spikingjelly"
+STEPLESS = ("spikingjelly", slayer.NAME)
+#: Of a .net, which has integers, besides.
+INTEGERS = ("weight_bits", "calibration")
 #: What stands first where the module is not what its attributes say.
 UNEXPLAINED = (
     "{}: differs from the framework before any rounding; a layer computes something else than its attributes say, "
     "such as a forward pass of its own"
 )
+#: The same of a framework that has integers.
+UNEQUAL = "{}: differs from the framework, whose integers it has; its forward pass does more than its blocks"
 
 
 def is_spiking_module(model: object) -> bool:
@@ -63,7 +68,7 @@ def convert_module(
     if name is None:
         _refuse(given, "nir.NIRGraph", "no framework is there to run it")
         return _convert_graph(model, out, options, progress)
-    more = () if name == STEPLESS else ("dt",)
+    more = [*([] if name in STEPLESS else ["dt"]), *(INTEGERS if name == slayer.NAME else [])]
     _refuse({key: options.get(key) for key in (*ANSWERED, *more)}, type(model).__name__, "the module says it")
     if tolerance is not None and not 0 <= tolerance <= 1:
         raise UserError("ND1278", "tolerance", f"{tolerance!r} is no share", "give one from 0 to 1")
@@ -113,20 +118,26 @@ def _convert_checked(
     module: Any, name: str, out: Path, options: Mapping[str, Any], progress: Progress | None, example: object,
     tolerance: float | None,
 ) -> dict[str, Any]:  # fmt: skip
-    from neurodeploy.frontends.modules.export import export_module
+    from neurodeploy.frontends.modules.export import export_module, export_slayer
 
+    layout, integers = options.get("layout"), name == slayer.NAME
+    order: dict[str, Any] = {"layout": layout, "dt": options.get("dt")}
     with _beside(module, out) as folder:
         kind = type(module).__name__
-        path, fed, theirs, made = (folder / f"{kind}{end}" for end in (".nir", ".input.npz", ".output.npz", ".nd"))
-        layout = options.get("layout")
-        exported = export_module(module, name, example, path, layout=layout, dt=options.get("dt"))
+        ends = (".net" if integers else ".nir", ".input.npz", ".output.npz", ".nd")
+        path, fed, theirs, made = (folder / f"{kind}{end}" for end in ends)
+        if integers:
+            given, exported = {}, export_slayer(module, example, path, **order)
+        else:
+            given, exported = dict(options), export_module(module, name, example, path, **order)
+            if options.get("calibration") is None:
+                given |= {"calibration": fed, "layout": SAMPLE_FIRST}
         np.savez(fed, input=_small(exported.example))
         np.savez(theirs, output=_small(exported.outputs))
-        typical = {} if options.get("calibration") is not None else {"calibration": fed, "layout": SAMPLE_FIRST}
-        found = convert_file(path, made, {**options, **typical, **exported.options}, progress)
+        found = convert_file(path, made, {**given, **exported.options}, progress)
         check = _checked(made, fed, theirs)
         check = {
-            "framework": name, "layout": layout or FRAMEWORKS[name].layout, "tolerance": tolerance, **check,
+            "framework": name, "layout": layout or layout_of(name), "tolerance": tolerance, **check,
             "told": dict(exported.options),
         }  # fmt: skip
         if tolerance is not None and check["share"] > tolerance:
@@ -152,20 +163,25 @@ def _small(values: NDArray[Any]) -> NDArray[Any]:
 
 
 def _checked(bundle: Path, fed: Path, theirs: Path) -> dict[str, Any]:
-    """The chip, and the float network before any rounding, against what the framework gave: "exact" or "within x"."""
+    """The chip, and the float network before any rounding (None: of integers), against what the framework gave: "exact" or
+    "within x"."""
     from neurodeploy.pipeline.evaluating import eval
 
     found = eval(bundle, input=fed, reference=theirs, layout=SAMPLE_FIRST)
     (row,) = found["reference"]
-    graded = bool(row["graded"])
+    graded, integers = bool(row["graded"]), row["float_differing"] is None
     share = float(row["worst"]) if graded else row["differing"] / max(1, row["compared"])
-    unrounded = row["float_worst"] if graded else row["float_differing"] / max(1, row["compared"])
     unexplained = [UNEXPLAINED.format(row["population"])] if misread([row]) else []
+    unrounded = None
+    if integers and share > 0:
+        unexplained = [UNEQUAL.format(row["population"])]
+    if not integers:
+        unrounded = said(row["float_worst"] if graded else row["float_differing"] / max(1, row["compared"]), graded)
     return {
         "samples": found["samples"], "steps": found["steps"], "compared": row["compared"], "differing": row["differing"],
         "framework_spikes": row["reference_spikes"], "chip_spikes": row["chip_spikes"], "latency": row["latency"],
         "first_difference": row["first_difference"], "graded": graded, "share": share, "result": said(share, graded),
-        "before_rounding": said(float(unrounded), graded), "unexplained": unexplained,
+        "before_rounding": unrounded, "unexplained": unexplained,
     }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""A module, or a graph of NIR in memory, as a NIR file, with the options that its reader needs: nothing is left to ask."""
+"""A module, or a graph of NIR in memory, as a file, with the options that its reader needs: nothing is left to ask."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.modules import slayer
 from neurodeploy.frontends.modules.frameworks import FRAMEWORKS, step_of
 from neurodeploy.frontends.modules.running import copied, shapes_of
 from neurodeploy.frontends.modules.tracing import follow
 from neurodeploy.frontends.nir.schema import NIR_VERSION, lay_out
-from neurodeploy.frontends.streams.reading import TIME_FIRST
+from neurodeploy.frontends.streams.reading import LAYOUTS, TIME_FIRST
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedModule:
-    """options : of `frontends.nir.conventions.read_as`. example, outputs : (samples, steps, ..), what was fed and what the
-    framework itself gave. layers : name of a layer with neurons -> its node. gaps : what is lost, in words."""
+    """options : of `frontends.nir.conventions.read_as`, or of a .net. example, outputs : (samples, steps, ..), what was fed
+    and what the framework itself gave. layers : name of a layer with neurons -> its node. gaps : what is lost, in words."""
 
     options: Mapping[str, Any]
     example: NDArray[Any]
@@ -45,17 +46,7 @@ def export_module(
     import torch
 
     framework = FRAMEWORKS[name]
-    if example is None:
-        fix = f"give example_inputs: spikes (steps, samples, neurons), {framework.layout}"
-        raise ModelError("ND1277", type(module).__name__, "comes without an example, by which shapes are known", fix)
-    array = example.detach().cpu().numpy() if isinstance(example, torch.Tensor) else np.asarray(example)
-    if array.ndim < 3 or not array.size:
-        problem = (
-            f"has shape {array.shape}; needed: (steps, samples, neurons) in the order of {layout or framework.layout}"
-        )
-        raise ModelError(
-            "ND1277", "example_inputs", problem, "give at least one sample of one step, with all three axes"
-        )
+    array = _array(module, example, f"(steps, samples, neurons), {framework.layout}", layout)
     order = layout or framework.layout
     rows = array.swapaxes(0, 1) if order == TIME_FIRST else array  # (samples, steps, ..)
     step = step_of(module, name, dt)
@@ -76,6 +67,41 @@ def export_module(
         lay_out(file, graph.nodes, graph.edges, {})
     options = {"source": name, "dt": step, "reset": _reset(module, graph.resets), **framework.fixed}
     return ExportedModule(options, rows, outputs, graph.layers, tuple(graph.gaps))
+
+
+def export_slayer(
+    module: Any, example: object, path: Path, *, layout: str | None = None, dt: float | None = None
+) -> ExportedModule:
+    """Write the .net file of a module of lava-dl's blocks, and run the example in SLAYER.
+
+    example : with axes (samples, neurons, steps), as its blocks take it, or those of `layout` (of `LAYOUTS`). Both arrays of
+    the result count neurons as the file does. Raises the errors of `export_blocks`, and ND1277 for other axes.
+    """
+    array = _array(module, example, slayer.LAYOUT, layout)
+    if layout is not None:
+        array = np.moveaxis(array, 0 if layout == TIME_FIRST else 1, -1)
+    made, shape = slayer.export_blocks(module, array, path)
+    options = {} if dt is None else {"dt": dt}
+    known = {"input_shape": shape[::-1]} if len(shape) == 3 else {}
+    return ExportedModule({**options, **known}, slayer.in_chip_order(array), slayer.in_chip_order(made), {}, ())
+
+
+def _array(module: Any, example: object, axes: str, layout: str | None) -> NDArray[Any]:
+    """The example as an array of three axes or more; ND1277 for none, or fewer, ND1272 for a layout that is not known."""
+    import torch
+
+    if layout not in (None, *LAYOUTS):
+        raise ModelError("ND1272", f"layout {layout!r:.40}", "is not known", f"use {' or '.join(LAYOUTS)}")
+    if example is None:
+        fix = f"give example_inputs: spikes {axes}"
+        raise ModelError("ND1277", type(module).__name__, "comes without an example, by which shapes are known", fix)
+    array: NDArray[Any] = example.detach().cpu().numpy() if isinstance(example, torch.Tensor) else np.asarray(example)
+    if array.ndim < 3 or not array.size:
+        problem = f"has shape {array.shape}; needed: {axes}"
+        raise ModelError(
+            "ND1277", "example_inputs", problem, "give at least one sample of one step, with all three axes"
+        )
+    return array
 
 
 def _reset(module: Any, resets: Mapping[str, list[str]]) -> str:

@@ -1,6 +1,7 @@
 """The frameworks whose modules are taken: by what a module is recognised, its axes, its step, its layers, how it is run.
 
-Their conventions (scheme, > or >=) are those of `frontends.nir.frameworks.CONVENTIONS`, under the same names.
+Their conventions (scheme, > or >=) are those of `frontends.nir.frameworks.CONVENTIONS`, under the same names. Blocks of
+lava-dl are taken too, by a file of its own format (`slayer`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.modules import norse_cells, running, sinabs_cells, snntorch_cells, spikingjelly_cells
+from neurodeploy.frontends.modules import norse_cells, running, sinabs_cells, slayer, snntorch_cells, spikingjelly_cells
 from neurodeploy.frontends.modules.pieces import Maker
 from neurodeploy.frontends.modules.torch_layers import LAYERS
 from neurodeploy.frontends.nir.frameworks import CONVENTIONS
@@ -51,18 +52,26 @@ def framework_of(model: object) -> str | None:
     torch = sys.modules.get("torch")
     if torch is None or not isinstance(model, torch.nn.Module):
         return None
-    found = {home for part in model.modules() for home in (home_of(part)[0],) if home in FRAMEWORKS}
+    homes = {home_of(part)[0] for part in model.modules()}
+    found = homes & set(FRAMEWORKS)
+    if slayer.PACKAGE in homes and any(slayer.blocks_of(model)):
+        found.add(slayer.NAME)
     if len(found) > 1:
         problem = f"has layers of {' and '.join(sorted(found))}, whose conventions differ"
         raise ModelError("ND1275", type(model).__name__, problem, "give a module of one framework")
     return found.pop() if found else None
 
 
+def layout_of(name: str) -> str:
+    """The order of the axes of an example, as the framework has it."""
+    return FRAMEWORKS[name].layout if name in FRAMEWORKS else slayer.LAYOUT
+
+
 def home_of(part: object) -> tuple[str, str]:
     """The package and name of the class of a layer: of a user's own class, the nearest that a package defines."""
     for base in type(part).__mro__:
         package = base.__module__.partition(".")[0]
-        if package == "torch" or package in FRAMEWORKS:
+        if package in ("torch", slayer.PACKAGE) or package in FRAMEWORKS:
             return package, base.__name__
     return "", type(part).__name__
 
