@@ -171,6 +171,20 @@ CASES = [
         note="the exporter writes a neuron with a reset",
     ),
     case(
+        "mixed_resets",
+        "Linear, Leaky by default, Linear, Leaky('zero'), Linear, Leaky('none')",
+        lambda: Seq(
+            linear(11, CELLS, INPUTS),
+            snn.Leaky(beta=0.9, init_hidden=True),
+            linear(13, CELLS, CELLS),
+            snn.Leaky(beta=0.9, reset_mechanism="zero", init_hidden=True),
+            linear(14, CELLS, CELLS),
+            snn.Leaky(beta=0.8, reset_mechanism="none", init_hidden=True),
+        ),
+        reset="one for each layer",
+        export=None,
+    ),
+    case(
         "class",
         "a class: Linear, Leaky, Linear with a second one beside it, Leaky(output=True), all scalars",
         Skipping,

@@ -238,6 +238,8 @@ def _line(cell: Cell) -> str:
     entry, direct = cell.entry, cell.entry["direct"]
     name, network = f"`{cell.case}`", entry["network"].replace("|", "/")
     said = {key: value for key, value in direct.get("options", {}).items() if key not in ("source", "dt")}
+    if "reset" in said:
+        said["reset"] = ", ".join(dict.fromkeys(said["reset"].values())) or None
     given = (cell.direct, _options(said), cell.check or "-")
     gaps = [gap.partition(": ")[2] for gap in direct.get("gaps", ())] + [
         text for text in (direct.get("error"),) if text

@@ -65,7 +65,7 @@ def export_module(
     outputs = made.numpy().swapaxes(0, 1) if framework.layout == TIME_FIRST else made.numpy()
     with h5py.File(path, "w") as file:
         lay_out(file, graph.nodes, graph.edges, {})
-    options = {"source": name, "dt": step, "reset": _reset(module, graph.resets), **framework.fixed}
+    options = {"source": name, "dt": step, "reset": graph.resets, **framework.fixed}
     return ExportedModule(options, rows, outputs, graph.layers, tuple(graph.gaps))
 
 
@@ -102,15 +102,6 @@ def _array(module: Any, example: object, axes: str, layout: str | None) -> NDArr
             "ND1277", "example_inputs", problem, "give at least one sample of one step, with all three axes"
         )
     return array
-
-
-def _reset(module: Any, resets: Mapping[str, list[str]]) -> str:
-    if len(resets) > 1:
-        found = "; ".join(f"{how}: {', '.join(layers)}" for how, layers in resets.items())
-        raise ModelError(
-            "ND1275", type(module).__name__, f"is reset in several ways ({found})", "use one kind of reset"
-        )
-    return next(iter(resets), "value")
 
 
 def is_graph(model: object) -> bool:

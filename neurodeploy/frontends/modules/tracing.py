@@ -24,12 +24,12 @@ FIX = "build it of layers and additions alone, one step (or one sequence) a call
 @dataclass(slots=True, eq=False)
 class ModuleGraph:
     """A graph of NIR as it grows. layers : name of a layer with neurons -> its node that spikes, or its readout. resets :
-    kinds of reset -> the layers that have it. gaps : what is lost, in words, with the layer."""
+    name of a node -> its kind of reset. gaps : what is lost, in words, with the layer."""
 
     nodes: dict[str, NodeFields] = field(default_factory=dict)
     edges: list[tuple[str, str]] = field(default_factory=list)
     layers: dict[str, str] = field(default_factory=dict)
-    resets: dict[str, list[str]] = field(default_factory=dict)
+    resets: dict[str, str] = field(default_factory=dict)
     gaps: list[str] = field(default_factory=list)
 
     def add(self, piece: NirPiece, layer: TracedLayer, sources: tuple[str, ...]) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ class ModuleGraph:
         if any(KINDS[KIND_OF[str(fields["type"])]].role == "neuron" for fields in piece.nodes.values()):
             self.layers[layer.name] = piece.leave
         if piece.reset:
-            self.resets.setdefault(piece.reset, []).append(layer.name)
+            self.resets[layer.name] = piece.reset
         self.gaps += [f"{layer.name}: {gap}" for gap in piece.gaps]
         return (piece.leave,)
 
