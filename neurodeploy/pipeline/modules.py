@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from neurodeploy.bundle.folders import folder_aside, refuse_others
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.modules import slayer
-from neurodeploy.frontends.modules.frameworks import framework_of, layout_of
+from neurodeploy.frontends.modules.frameworks import framework_of, is_graph, layout_of
 from neurodeploy.frontends.streams.reading import SAMPLE_FIRST
 from neurodeploy.pipeline.reference import misread
 from neurodeploy.pipeline.session import Progress
@@ -44,8 +44,6 @@ def is_spiking_module(model: object) -> bool:
 
     Loads nothing. ND1275 for a module of two frameworks.
     """
-    from neurodeploy.frontends.modules.export import is_graph
-
     return is_graph(model) or framework_of(model) is not None
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,12 +101,6 @@ def _array(module: Any, example: object, axes: str, layout: str | None) -> NDArr
             "ND1277", "example_inputs", problem, "give at least one sample of one step, with all three axes"
         )
     return array
-
-
-def is_graph(model: object) -> bool:
-    """Whether a model is a `nir.NIRGraph`."""
-    nir = sys.modules.get("nir")
-    return nir is not None and isinstance(model, nir.NIRGraph)
 
 
 def export_graph(graph: Any, path: Path) -> None:

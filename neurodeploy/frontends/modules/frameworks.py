@@ -62,6 +62,12 @@ def framework_of(model: object) -> str | None:
     return found.pop() if found else None
 
 
+def is_graph(model: object) -> bool:
+    """Whether a model is a `nir.NIRGraph`."""
+    nir = sys.modules.get("nir")
+    return nir is not None and isinstance(model, nir.NIRGraph)
+
+
 def layout_of(name: str) -> str:
     """The order of the axes of an example, as the framework has it."""
     return FRAMEWORKS[name].layout if name in FRAMEWORKS else slayer.LAYOUT

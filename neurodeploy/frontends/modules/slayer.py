@@ -13,7 +13,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +43,8 @@ def export_blocks(module: Any, example: NDArray[Any], path: Path) -> tuple[NDArr
     is. Raises ND1275 for blocks that take real numbers, ND1276 where the blocks are no chain, ND1277 where the module does
     not run on the example.
     """
+    import h5py
+
     torch: Any = sys.modules["torch"]
     ready, kind = copied(module), type(module).__name__
     calls: list[tuple[str, Any, Any, Any]] = []
