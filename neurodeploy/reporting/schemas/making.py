@@ -42,7 +42,7 @@ class BitsAWeight(Described):
 
 class ConvertAnswer(Described):
     """What `convert` made. Of a spiking network the fields from `open_questions` to `worst_errors` are there, of a language
-    model those from `preset` on."""
+    model those from `preset` on, of a module or an ONNX file `multiply_adds`, `on_host` and `check`."""
 
     schema_: Literal["neurodeploy-convert/1"] = NAME
     bundle: str = said("Folder of the bundle.")
@@ -63,6 +63,13 @@ class ConvertAnswer(Described):
     inputs: dict[str, list[Count]] = may("Of a spiking network: shape of each input in the order of the source.")
     outputs: dict[str, list[Count]] = may("Of a spiking network: shape of each output.")
     worst_errors: list[WorstError] = may("Of a spiking network: at most eight, the worst first.")
+    multiply_adds: dict[str, Any] = may(
+        "Of a module or an ONNX file: those of one sample on the chip and on the host, and the share on the chip."
+    )
+    on_host: list[dict[str, Any]] = may(
+        "Of a module or an ONNX file: what the host does, each with its line and a reason."
+    )
+    check: dict[str, Any] = may("Of a module or an ONNX file: the chip beside the original on the samples.")
     preset: dict[str, Any] = may("Of a language model: every setting of the conversion by its name in Python.")
     sites: Count = may("Of a language model: linear layers that were converted.")
     bits_a_weight: BitsAWeight = may("Of a language model with weights.")
