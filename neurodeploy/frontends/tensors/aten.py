@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from neurodeploy.frontends.tensors import aten_calls as read
+from neurodeploy.frontends.tensors import recurrent as recurrences
 from neurodeploy.frontends.tensors.aten_calls import Call, arg, sides
 
 TABLE: Mapping[str, Call] = {
@@ -57,6 +58,8 @@ TABLE: Mapping[str, Call] = {
     "layer_norm": read.layer_norm, "rms_norm": read.rms_norm, "group_norm": read.group_norm,
     "softmax": read.softmax(False), "_softmax": read.softmax(False),
     "log_softmax": read.softmax(True), "_log_softmax": read.softmax(True), "scaled_dot_product_attention": read.attention,
+    "lstm": read.recurrent(recurrences.lstm, cells=True), "gru": read.recurrent(recurrences.gru),
+    "rnn_tanh": read.recurrent(recurrences.rnn("tanh")), "rnn_relu": read.recurrent(recurrences.rnn("relu")),
     "embedding": read.embedding, "upsample_nearest1d": read.upsample, "upsample_nearest2d": read.upsample,
     **dict.fromkeys(
         ("clone", "contiguous", "dropout", "detach", "alias", "lift_fresh_copy", "to", "_to_copy", "type_as",
