@@ -146,10 +146,8 @@ class _Builder:
     @staticmethod
     def _place(value: Value) -> dict[str, Any]:
         """The population that a value has to itself, and whether it lies there as a map."""
-        maps = len(value.shape) in (2, 3) and value.order is not None
-        if not value.lies(spatial(value.shape) if maps else None):
-            return {}
-        return {"population": value.signal.population.name, "map": maps}
+        shape = value.signal.population.shape
+        return {"population": value.signal.population.name, "map": len(shape) > 1} if value.plain else {}
 
     def _operate(self, node: Node, inputs: list[str], shapes: list[Shape]) -> None:
         step, weights = operation_of(node, inputs, shapes)
@@ -205,7 +203,7 @@ def build(
     for name in graph.outputs:
         value = own.on_chip(name)
         order = spatial(value.shape) if len(value.shape) in (2, 3) else None
-        if not (value.lies(order) or value.lies(None)) or value.signal.population.name in graph.inputs:
+        if not value.plain or value.signal.population.name in graph.inputs:
             value = own.rewired(value, order if value.order is not None else None)
         outputs[name] = value
     names = tuple(value.signal.population.name for value in outputs.values())
