@@ -37,6 +37,6 @@ TABLE: Mapping[str, Call] = {
     "Reshape": shapes.reshape, "Flatten": shapes.flatten, "Transpose": shapes.transpose, "Squeeze": shapes.squeeze,
     "Unsqueeze": shapes.unsqueeze, "Slice": shapes.sliced,
     "Gather": shapes.gather, "Split": shapes.parts, "Concat": shapes.concat, "Expand": shapes.expand,
-    "Tile": shapes.tile, "Pad": shapes.pad, "Resize": shapes.resize,
-    "Identity": read.same, "Dropout": read.same, "Cast": read.same,
+    "Tile": shapes.tile, "Pad": shapes.pad, "Resize": shapes.resize, "DepthToSpace": shapes.depth_to_space,
+    "Identity": read.same, "Dropout": read.same, "Cast": read.cast,
 }  # fmt: skip
