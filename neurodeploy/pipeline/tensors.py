@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.writer import write_bundle
-from neurodeploy.errors import DoesNotFit, UserError
+from neurodeploy.errors import DoesNotFit, ModelError, UserError
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.counts import size_of
@@ -175,6 +175,9 @@ def _of_module(module: Any, options: Mapping[str, Any]) -> Told:
     try:
         with torch.no_grad():
             found = [_outputs(module(*(torch.as_tensor(x[n : n + 1]) for x in given))) for n in range(compared(given))]
+    except Exception as error:  # whatever a stranger's code raises
+        problem = f"cannot be run on the samples: {' '.join(str(error).split())[:200]}"
+        raise ModelError("ND1311", graph.name, problem, "give samples that it takes") from error
     finally:
         for part, mode in modes:
             part.training = mode

@@ -171,10 +171,8 @@ class _Builder:
     @staticmethod
     def _place(value: Value) -> dict[str, Any]:
         """The population that a value has to itself, and whether it lies there as a map."""
-        maps = len(value.shape) in (2, 3) and value.order is not None
-        if not value.lies(spatial(value.shape) if maps else None):
-            return {}
-        return {"population": value.signal.population.name, "map": maps}
+        shape = value.signal.population.shape
+        return {"population": value.signal.population.name, "map": len(shape) > 1} if value.plain else {}
 
     def _operate(self, node: Node, inputs: list[str], shapes: list[Shape]) -> None:
         step, weights = operation_of(node, inputs, shapes)
@@ -229,11 +227,9 @@ def build(
     outputs: dict[str, Value] = {}
     for name in graph.outputs:
         value = own.on_chip(name)
-        map_like = value.order is not None and len(value.shape) in (2, 3)
-        wanted = (spatial(value.shape), chip_shape(value.shape)) if map_like else (None, (value.size,))
-        fits = value.lies(wanted[0]) and value.signal.population.shape == wanted[1]
-        if not fits or value.signal.population.name in graph.inputs:
-            value = own.rewired(value, wanted[0])
+        order = spatial(value.shape) if len(value.shape) in (2, 3) else None
+        if not value.plain or value.signal.population.name in graph.inputs:
+            value = own.rewired(value, order if value.order is not None else None)
         outputs[name] = value
     names = tuple(value.signal.population.name for value in outputs.values())
     network = Network(graph.name, own.populations, tuple(own.projections), tuple(dict.fromkeys(names)))

@@ -2,6 +2,7 @@
 
 - An `affine` by channel behind a convolution or matrix that nobody else reads goes into its weights (batch norm):
   ``scale * (W x + b) + shift = (scale W) x + (scale b + shift)``.
+- A constant that is added before a softmax goes into it: a mask of -1e9 would leave no bits for what it is added to.
 - A `rectify` behind a form that `bends` and that nobody else reads becomes its activation (`Fused.bends`).
 - What nobody reads is left out, and what the host does last is left to whoever reads the outputs.
 """
@@ -37,6 +38,10 @@ def simplified(graph: TensorGraph) -> TensorGraph:
         nodes[node.name] = current
         maker = nodes.get(current.inputs[0]) if current.inputs else None
         alone = maker is not None and len(readers[node.inputs[0]]) == 1 and node.inputs[0] not in graph.outputs
+        if current.form == "softmax" and maker is not None and alone and _only_added(maker):
+            arrays = {**current.arrays, "mask": maker.arrays["shift"]}
+            nodes[node.name] = replace(current, inputs=maker.inputs, arrays=arrays)
+            del nodes[maker.name]
         if current.form == "affine" and maker is not None and alone and maker.form in ("conv", "linear"):
             found = _folded(maker, current)
             if found is not None:
@@ -47,6 +52,10 @@ def simplified(graph: TensorGraph) -> TensorGraph:
     outputs = tuple(renamed.get(name, name) for name in graph.outputs)
     kept = [replace(n, inputs=tuple(renamed.get(name, name) for name in n.inputs)) for n in nodes.values()]
     return replace(graph, nodes=tuple(kept), outputs=outputs)
+
+
+def _only_added(maker: Node) -> bool:
+    return maker.form == "affine" and bool((maker.arrays["scale"] == 1).all())
 
 
 def _folded(maker: Node, affine: Node) -> Node | None:

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 
 from neurodeploy.frontends.tensors import aten_calls as read
+from neurodeploy.frontends.tensors import aten_sequences as sequences
 from neurodeploy.frontends.tensors import recurrent as recurrences
 from neurodeploy.frontends.tensors.aten_calls import Call, arg, sides
+from neurodeploy.frontends.tensors.aten_recurrent import recurrent
 
 TABLE: Mapping[str, Call] = {
     "conv1d": read.conv(False), "conv2d": read.conv(False), "conv_transpose1d": read.conv(True),
@@ -29,7 +31,7 @@ TABLE: Mapping[str, Call] = {
     "_prelu_kernel": lambda m, name, a: m.rectify(name, a[0], slope=a[1]),
     "sigmoid": read.curve("sigmoid"), "tanh": read.curve("tanh"), "silu": read.curve("silu"), "gelu": read.gelu,
     "mish": read.curve("mish"),
-    "hardswish": read.curve("hard_swish"), "hardsigmoid": read.curve("hard_sigmoid"), "softsign": read.curve("softsign"),
+    "hardswish": read.curve("hard_swish"), "hardsigmoid": read.curve("hard_sigmoid"),
     "softplus": read.curve_of("softplus", beta=1.0, threshold=20.0),
     "elu": read.curve_of("elu", alpha=1.0, scale=1.0, input_scale=1.0),
     **{by: read.plain(by) for by in (
@@ -55,15 +57,14 @@ TABLE: Mapping[str, Call] = {
     "adaptive_avg_pool1d": read.adaptive("avg_pool"), "adaptive_avg_pool2d": read.adaptive("avg_pool"),
     "adaptive_max_pool1d": read.adaptive("max_pool"), "adaptive_max_pool2d": read.adaptive("max_pool"),
     "mean": read.reduced("mean"), "sum": read.reduced("sum"), "amax": read.reduced("amax"), "argmax": read.reduced("argmax"),
-    "layer_norm": read.layer_norm, "rms_norm": read.rms_norm, "group_norm": read.group_norm,
-    "softmax": read.softmax(False), "_softmax": read.softmax(False),
-    "log_softmax": read.softmax(True), "_log_softmax": read.softmax(True), "scaled_dot_product_attention": read.attention,
-    "lstm": read.recurrent(recurrences.lstm, cells=True), "gru": read.recurrent(recurrences.gru),
-    "rnn_tanh": read.recurrent(recurrences.rnn("tanh")), "rnn_relu": read.recurrent(recurrences.rnn("relu")),
-    "embedding": read.embedding, "upsample_nearest1d": read.upsample, "upsample_nearest2d": read.upsample,
-    **dict.fromkeys(
-        ("clone", "contiguous", "dropout", "detach", "alias", "lift_fresh_copy", "to", "_to_copy", "type_as",
-         "feature_dropout"),
-        read.same,
-    ),
+    "layer_norm": sequences.layer_norm, "rms_norm": sequences.rms_norm, "group_norm": sequences.group_norm,
+    "softmax": sequences.softmax(False), "_softmax": sequences.softmax(False),
+    "log_softmax": sequences.softmax(True), "_log_softmax": sequences.softmax(True),
+    "scaled_dot_product_attention": sequences.attention,
+    "lstm": recurrent(recurrences.lstm, cells=True), "gru": recurrent(recurrences.gru),
+    "rnn_tanh": recurrent(recurrences.rnn("tanh")), "rnn_relu": recurrent(recurrences.rnn("relu")),
+    "embedding": sequences.embedding,
+    "upsample_nearest1d": read.upsample, "upsample_nearest2d": read.upsample,
+    "dropout": read.dropout, "feature_dropout": read.dropout, "to": read.cast, "_to_copy": read.cast,
+    **dict.fromkeys(("clone", "contiguous", "detach", "alias", "lift_fresh_copy", "type_as"), read.same),
 }  # fmt: skip

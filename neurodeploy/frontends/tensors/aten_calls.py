@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from neurodeploy.frontends.tensors import recurrent as recurrences
-from neurodeploy.frontends.tensors.making import NodeMaker, Operand, Ref
+from neurodeploy.frontends.tensors.making import NodeMaker, Ref
+from neurodeploy.frontends.tensors.padding import padded
 
 Given = Sequence[Any]
 Places = NDArray[Any]
@@ -67,7 +68,9 @@ def arithmetic(by: str, *, turned: bool = False) -> Call:
         if isinstance(alpha, str):
             raise m.fail(f"divides with rounding_mode {alpha!r}", "divide without rounding")
         if alpha not in (None, 1):
-            y = m.binary(f"{name}.scaled", y, np.asarray(alpha), "mul") if isinstance(y, Ref) else np.asarray(y) * alpha
+            many = x if turned else y
+            many = m.binary(f"{name}.scaled", many, np.asarray(alpha), "mul") if isinstance(many, Ref) else many * alpha
+            x, y = (many, y) if turned else (x, many)
         x, y = (v if isinstance(v, Ref) else np.asarray(v) for v in (x, y))
         return m.binary(name, y, x, by) if turned else m.binary(name, x, y, by)
 
@@ -156,17 +159,9 @@ def pad(m: NodeMaker, name: str, a: Given) -> Ref:
     widths = [(0, 0)] * len(x.full)
     for n in range(len(pads) // 2):
         widths[len(widths) - 1 - n] = pads[2 * n], pads[2 * n + 1]
-    if mode in ("reflect", "replicate", "circular"):
-        numpy = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
-        return m.moved(
-            name,
-            x,
-            lambda p: np.pad(p, widths, mode=numpy),  # type: ignore[call-overload,no-any-return]
-        )
-    if mode != "constant" or float(value or 0.0) != 0.0 or any(width < 0 for pair in widths for width in pair):
-        raise m.fail(f"pads with {mode} {value}", "pad with zeros")
-    full = tuple(size + sum(pair) for size, pair in zip(x.full, widths, strict=True))
-    return m.node(name, "pad", [x], full, {"pads": tuple(pads)})
+    if mode == "constant" and float(value or 0.0):
+        raise m.fail(f"pads with {value}", "pad with zeros")
+    return padded(m, name, x, widths, mode)
 
 
 def max_pool(m: NodeMaker, name: str, a: Given) -> Ref:
@@ -207,48 +202,6 @@ def reduced(by: str) -> Call:
     return call
 
 
-def layer_norm(m: NodeMaker, name: str, a: Given) -> Ref:
-    x, axes = a[0], sides(a[1])
-    arrays = {"weight": arg(a, 2), "bias": arg(a, 3)}
-    return m.node(name, "layer_norm", [x], x.full, {"axes": tuple(axes), "eps": float(arg(a, 4, 1e-5))}, **arrays)
-
-
-def rms_norm(m: NodeMaker, name: str, a: Given) -> Ref:
-    x, axes = a[0], sides(a[1])
-    eps = arg(a, 3, float(np.finfo(np.float32).eps))
-    return m.node(name, "rms_norm", [x], x.full, {"axes": tuple(axes), "eps": float(eps)}, weight=arg(a, 2))
-
-
-def group_norm(m: NodeMaker, name: str, a: Given) -> Ref:
-    x = m.map(a[0], len(a[0].full) - 2)
-    given = {"groups": int(a[1]), "eps": float(arg(a, 4, 1e-5))}
-    return m.node(name, "group_norm", [x], x.full, given, weight=arg(a, 2), bias=arg(a, 3))
-
-
-def softmax(log: bool) -> Call:
-    def call(m: NodeMaker, name: str, a: Given) -> Ref:
-        x = a[0]
-        if x.axis(int(a[1])) < 0:
-            raise m.fail("is a softmax over the samples", "take another axis")
-        return m.node(name, "softmax", [x], x.full, {"axis": x.axis(int(a[1])), **({"log": True} if log else {})})
-
-    return call
-
-
-def attention(m: NodeMaker, name: str, a: Given) -> Ref:
-    q, k, v = a[:3]
-    mask: Operand | None = arg(a, 3)
-    if mask is not None and not isinstance(mask, Ref) and np.asarray(mask).dtype == np.bool_:
-        mask = np.where(mask, 0.0, -1e9)
-    if arg(a, 5, False):
-        mask = np.triu(np.full((q.full[-2], k.full[-2]), -1e9), 1)
-    return m.attention(name, q, k, v, arg(a, 6), mask)
-
-
-def embedding(m: NodeMaker, name: str, a: Given) -> Ref:
-    return m.node(name, "embedding", [a[1]], (*a[1].full, a[0].shape[1]), weight=np.asarray(a[0], np.float32))
-
-
 def upsample(m: NodeMaker, name: str, a: Given) -> Ref:
     x, out, factors = a[0], arg(a, 1), arg(a, 2)
     inner = x.full[2:]
@@ -266,6 +219,17 @@ def upsample(m: NodeMaker, name: str, a: Given) -> Ref:
 
 def same(m: NodeMaker, name: str, a: Given) -> Any:
     return a[0]
+
+
+def dropout(m: NodeMaker, name: str, a: Given) -> Any:
+    if a[2] and float(a[1]):
+        raise m.fail("drops numbers at random in evaluation mode too", "pass training=self.training to it")
+    return a[0]
+
+
+def cast(m: NodeMaker, name: str, a: Given) -> Ref:
+    dtype = next((str(x).removeprefix("torch.") for x in a[1:] if isinstance(x, torch.dtype)), "float32")
+    return m.cast(name, a[0], dtype)
 
 
 def index_select(places: Places, a: Given) -> Places:
@@ -286,40 +250,3 @@ def power(m: NodeMaker, name: str, a: Given) -> Ref:
     if float(a[1]) == 2.0:
         return m.node(name, "mul", [a[0], a[0]], a[0].full)
     return m.node(name, "power", [a[0]], a[0].full, {"exponent": float(a[1])})
-
-
-def recurrent(step: recurrences.Step, cells: bool = False) -> Call:
-    """`lstm`, `gru`, `rnn_tanh`, `rnn_relu` of a sequence of one sample; `cells`: their state is a pair."""
-
-    def call(m: NodeMaker, name: str, a: Given) -> list[Ref]:
-        x, given, params, biased, layers = a[0], a[1], list(a[2]), bool(a[3]), int(a[4])
-        both, first = bool(a[7]), bool(a[8])
-        each = 4 if biased else 2
-        count = layers * (2 if both else 1)
-        if len(params) != each * count:
-            raise m.fail("has projections of its outputs", "leave proj_size out")
-        kept = [params[n * each : (n + 1) * each] for n in range(count)]
-        own = [recurrences.Cell(p[0], p[1], *(p[2:4] if biased else (None, None))) for p in kept]
-        states = list(given) if cells else [given]
-        ours = [[_state(m, f"{name}.start", s, n) for s in states] for n in range(count)]
-        turned = m.moved(f"{name}.time", x, lambda p: p.swapaxes(0, 1)) if first else x
-        made, ends = recurrences.sequence(
-            m, name, turned, own, [(s[0], s[1] if cells else None) for s in ours], step, both=both
-        )
-        out = m.moved(f"{name}.out", made, lambda p: p.swapaxes(0, 1)) if first else made
-        lasts = []
-        for k in range(2 if cells else 1):
-            rows = [m.moved(f"{name}.last", end[k], lambda p: p.reshape(1, *p.shape)) for end in ends]  # type: ignore[arg-type]
-            lasts.append(rows[0] if len(rows) == 1 else m.joined(f"{name}.state", rows, 0))
-        return [out, *lasts]
-
-    return call
-
-
-def _state(m: NodeMaker, name: str, given: Operand, number: int) -> Ref | None:
-    """The state of one layer; None where it is 0."""
-    if isinstance(given, Ref):
-        return m.moved(f"{name}{number}", given, lambda p: p[number])
-    if np.asarray(given[number]).any():
-        raise m.fail("starts from a constant that is not 0", "make the state an input")
-    return None

@@ -42,6 +42,11 @@ class Ref(NamedTuple):
 Operand = Ref | NDArray[Any]
 
 
+def in_a_line(error: Exception) -> str:
+    """What a library said, for a message of ours."""
+    return " ".join(str(error).split())[:120]
+
+
 @dataclass(slots=True, eq=False)
 class NodeMaker:
     """Nodes as they are made. `what`, `where`: the operation that is read now, and its place."""
@@ -49,11 +54,25 @@ class NodeMaker:
     nodes: list[Node] = field(default_factory=list)
     where: str = ""
     what: str = ""
+    #: Values that are whole numbers.
+    integers: set[str] = field(default_factory=set)
     _names: set[str] = field(default_factory=set)
 
     def fail(self, problem: str, remedy: str) -> ModelError:
         """ND1310: what cannot be read, with its place."""
         return ModelError("ND1310", f"{self.what}{f' ({self.where})' if self.where else ''}", problem, remedy)
+
+    def read(self, call: Callable[..., Any], *given: Any) -> Any:
+        """A row of a frontend's table; what a stranger's arguments and shapes make of it is ND1310."""
+        try:
+            return call(self, *given)
+        except ModelError:
+            raise
+        except Exception as error:
+            raise self.fail(
+                f"cannot be: {type(error).__name__}: {in_a_line(error)}",
+                "check its arguments and shapes, and export the model again",
+            ) from error
 
     def name(self, wanted: str) -> str:
         base = re.sub(r"[^A-Za-z0-9_.]", "_", wanted).strip(".") or "value"
@@ -150,17 +169,31 @@ class NodeMaker:
     def curve(self, wanted: str, x: Ref, act: str) -> Ref:
         return self.node(wanted, "curve", [x], x.full, {"act": act})
 
+    def cast(self, wanted: str, x: Ref, dtype: str) -> Ref:
+        """To whole numbers: what is behind the point goes."""
+        if dtype == "bool":
+            raise self.fail("makes truths of numbers", "compute with numbers")
+        same = "int" not in dtype or x.name in self.integers
+        return x if same else self.node(wanted, "plain", [x], x.full, {"by": "trunc"})
+
     def reduced(self, wanted: str, x: Ref, by: str, axes: Sequence[int], keep: bool) -> Ref:
         """ "mean", "sum", "amax" or "argmax" over axes of the full shape. A mean over the sides of a map is average
         pooling."""
-        axes = tuple(sorted(axis % len(x.full) for axis in axes)) if len(axes) else tuple(range(x.lead, len(x.full)))
+        whole = not len(axes)
+        axes = tuple(range(x.lead, len(x.full))) if whole else tuple(sorted(axis % len(x.full) for axis in axes))
         kept = tuple(1 if n in axes else size for n, size in enumerate(x.full))
         out = kept if keep else tuple(size for n, size in enumerate(x.full) if n not in axes)
+        if by == "argmax" and whole:  # the place in the value as one row
+            x, axes = self.moved(f"{wanted}.row", x, lambda p: p.reshape(1, -1)), (1,)
         if by == "mean" and x.lead and len(x.shape) in (2, 3) and axes == tuple(range(2, len(x.full))):
             given = {"kernel": x.shape[1:], "stride": x.shape[1:], "padding": (0,) * len(x.shape[1:])}
             pooled = self.node(wanted, "avg_pool", [x], kept, given)
             return self.moved(f"{wanted}.flat", pooled, lambda a: a.reshape(out))
         own = tuple(n for n in (x.axis(axis) for axis in axes) if n >= 0)
+        if not own and by != "argmax":  # over the one sample
+            return self.moved(wanted, x, lambda p: p.reshape(out or (1,)))
+        if len(own) != 1 and by == "argmax":
+            raise self.fail(f"looks for the largest along the axes {axes}", "choose one axis of a sample")
         return self.node(wanted, "reduce", [x], out or (1,), {"by": by, "axes": own})
 
     def pooled(
@@ -193,6 +226,10 @@ class NodeMaker:
         x = self.map(x, sides)
         if sides > 2:
             raise self.fail("has three sides", "the chip's convolutions have one or two")
+        if weight.shape[0 if transposed else 1] * (1 if transposed else groups) != x.shape[0]:
+            raise self.fail(
+                f"has weights {weight.shape} in {groups} groups for {x.shape[0]} channels", "check its weights"
+            )
         stride, padding, dilation, more = (spread(n, sides) for n in (stride, padding, dilation, output_padding))
         out = []
         for n, size in enumerate(x.shape[1:]):
@@ -213,6 +250,8 @@ class NodeMaker:
 
     def linear(self, wanted: str, x: Ref, weight: NDArray[Any], bias: NDArray[Any] | None = None) -> Ref:
         """weight (out, in)."""
+        if weight.ndim != 2 or weight.shape[1] != x.full[-1]:
+            raise self.fail(f"multiplies {x.full} with weights {weight.shape}", "check its weights")
         arrays = {
             "weight": np.asarray(weight, np.float32),
             "bias": None if bias is None else np.asarray(bias, np.float32),
@@ -231,17 +270,6 @@ class NodeMaker:
             turned = self.moved(f"{wanted}.turned", b, lambda p: p.swapaxes(-1, -2))
             return self.moved(f"{wanted}.back", self.linear(wanted, turned, a), lambda p: p.swapaxes(-1, -2))
         raise self.fail("multiplies arrays of several axes", "write it as a matrix product")
-
-    def attention(self, wanted: str, q: Ref, k: Ref, v: Ref, scale: float | None, mask: Operand | None) -> Ref:
-        """``softmax(q k' * scale + mask) v``, with its parts as nodes."""
-        turned = self.moved(f"{wanted}.keys", k, lambda p: p.swapaxes(-1, -2))
-        scores = self.product(f"{wanted}.scores", q, turned)
-        factor = q.full[-1] ** -0.5 if scale is None else float(scale)
-        scores = self.binary(f"{wanted}.scaled", scores, np.asarray(factor), "mul")
-        if mask is not None:
-            scores = self.binary(f"{wanted}.masked", scores, mask, "add")
-        weights = self.node(f"{wanted}.weights", "softmax", [scores], scores.full, {"axis": scores.axis(-1)})
-        return self.product(wanted, weights, v)
 
     def split(self, wanted: str, x: Ref, lengths: Sequence[int], axis: int) -> list[Ref]:
         """Parts of these lengths along an axis of the full shape."""

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.frontends.tensors.making import NodeMaker, Operand, Ref
+from neurodeploy.frontends.tensors.padding import padded
 
 Given = Sequence[Operand | None]
 Attrs = Mapping[str, Any]
@@ -64,9 +65,7 @@ def evened(m: NodeMaker, name: str, x: Ref, pairs: Sequence[int]) -> tuple[Ref, 
     before, after = list(pairs[::2]), list(pairs[1::2])
     if before == after:
         return x, before
-    full = (*x.full[:2], *(n + b + e for n, b, e in zip(x.full[2:], before, after, strict=True)))
-    pads = tuple(n for b, e in zip(reversed(before), reversed(after), strict=True) for n in (b, e))
-    return m.node(f"{name}.padded", "pad", [x], full, {"pads": pads}), [0] * len(before)
+    return padded(m, f"{name}.padded", x, [(0, 0), (0, 0), *zip(before, after, strict=True)]), [0] * len(before)
 
 
 def conv(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
@@ -242,6 +241,12 @@ def power(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
     if float(exponent.reshape(())) == 2.0:
         return m.node(name, "mul", [given, given], given.full)
     return m.node(name, "power", [given], given.full, {"exponent": float(exponent.reshape(()))})
+
+
+def cast(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
+    from onnx import helper
+
+    return m.cast(name, value(m, x[0]), helper.tensor_dtype_to_np_dtype(int(a["to"])).name)
 
 
 def same(m: NodeMaker, name: str, x: Given, a: Attrs) -> Operand | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
-from neurodeploy.frontends.tensors.making import NodeMaker, Ref
+from neurodeploy.frontends.tensors.making import NodeMaker, Ref, in_a_line
 from neurodeploy.frontends.tensors.onnx_guard import OnnxFile, damaged, open_onnx
 from neurodeploy.frontends.tensors.onnx_nodes import TABLE
 from neurodeploy.ir.tensors import TensorGraph
@@ -34,7 +34,6 @@ def read_onnx(path: Path, shapes: Sequence[tuple[int, ...]]) -> TensorGraph:
     making = NodeMaker()
     env: dict[str, Any] = {name: opened.tensor(number) for name, number in told["held"].items()}
     inputs: dict[str, tuple[int, ...]] = {}
-    integers = []
     for row, shape in zip(told["inputs"], shapes, strict=True):
         full = (1, *shape[1:])
         known = row["shape"]
@@ -45,15 +44,16 @@ def read_onnx(path: Path, shapes: Sequence[tuple[int, ...]]) -> TensorGraph:
             raise ModelError("ND1313", path, problem, "give samples (samples, ...) of that shape")
         ref = Ref(making.name(row["name"]), full)
         inputs[ref.name] = full[1:] or (1,)
-        integers += [ref.name] if row["dtype"] in "iu" else []
+        making.integers |= {ref.name} if row["dtype"] in "iu" else set()
         env[row["name"]] = ref
     for number, node in enumerate(told["nodes"]):
         _node(opened, making, node, number, env)
     outputs = [env.get(name) for name in told["outputs"]]
     if not outputs or not all(isinstance(x, Ref) for x in outputs):
         raise damaged(path, "has an output that does not depend on its input")
+    integers = tuple(name for name in inputs if name in making.integers)
     refs = tuple(x.name for x in outputs if isinstance(x, Ref))
-    return TensorGraph(path.stem, inputs, tuple(making.nodes), refs, path.name, integers=tuple(integers))
+    return TensorGraph(path.stem, inputs, tuple(making.nodes), refs, path.name, integers=integers)
 
 
 def _node(opened: OnnxFile, making: NodeMaker, node: dict[str, Any], number: int, env: dict[str, Any]) -> None:
@@ -65,20 +65,15 @@ def _node(opened: OnnxFile, making: NodeMaker, node: dict[str, Any], number: int
         raise damaged(opened.path, f"uses {missing[0]!r:.60} before it is made ({making.where})")
     given = [env[name] if name else None for name in node["inputs"]]
     attrs = {k: opened.tensor(v["tensor"]) if isinstance(v, dict) else v for k, v in node["attrs"].items()}
+    if node["op"] == "Split":
+        attrs.setdefault("num_outputs", len(node["outputs"]))
     if node["op"] == "Shape" and isinstance(given[0], Ref):
         full = np.asarray(given[0].full, np.int64)
         found: Any = full[attrs.get("start", 0) : attrs.get("end", len(full))]
     elif not any(isinstance(x, Ref) for x in given):
         found = _folded(making, node["op"], given, attrs, len(node["outputs"]), int(opened.told["opset"]))
     elif node["op"] in TABLE:
-        try:
-            found = TABLE[node["op"]](making, node["outputs"][0], given, attrs)
-        except ModelError:
-            raise
-        except Exception as error:  # a stranger's attributes and shapes
-            raise making.fail(
-                f"cannot be: {type(error).__name__}: {str(error)[:120]}", "export the model again"
-            ) from error
+        found = making.read(TABLE[node["op"]], node["outputs"][0], given, attrs)
     else:
         raise making.fail("is no operator that can be converted", f"known are {len(TABLE)}; see docs/modules.md")
     results = found if isinstance(found, list) else [found]
@@ -111,13 +106,20 @@ def _folded(
         model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
         found = ReferenceEvaluator(model).run(None, {n: np.asarray(x) for n, x in zip(names, given, strict=True) if n})
     except Exception as error:
-        raise making.fail(f"of constants cannot be computed: {str(error)[:120]}", "fold constants first") from error
+        raise making.fail(f"of constants cannot be computed: {in_a_line(error)}", "fold constants first") from error
     return [np.asarray(x) for x in found]
 
 
 def run_onnx(path: Path, samples: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], str]:
     """The outputs (samples, numbers) of the file itself, one sample at a time, and by whom: onnxruntime where it is
     installed, else the reference evaluator of the onnx library."""
+    try:
+        return _run(path, samples)
+    except Exception as error:  # whatever a library says of a stranger's file
+        raise damaged(path, f"cannot be run: {in_a_line(error)}") from error
+
+
+def _run(path: Path, samples: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], str]:
     try:
         import onnxruntime  # type: ignore[import-untyped, unused-ignore]
 

@@ -38,7 +38,7 @@ TABLE: Mapping[str, Call] = {
     "Reshape": shapes.reshape, "Flatten": shapes.flatten, "Transpose": shapes.transpose, "Squeeze": shapes.squeeze,
     "Unsqueeze": shapes.unsqueeze, "Slice": shapes.sliced,
     "Gather": shapes.gather, "Split": shapes.parts, "Concat": shapes.concat, "Expand": shapes.expand,
-    "Tile": shapes.tile, "Pad": shapes.pad, "Resize": shapes.resize,
+    "Tile": shapes.tile, "Pad": shapes.pad, "Resize": shapes.resize, "DepthToSpace": shapes.depth_to_space,
     **{op: recurrence(op) for op in KINDS},
-    "Identity": read.same, "Dropout": read.same, "Cast": read.same,
+    "Identity": read.same, "Dropout": read.same, "Cast": read.cast,
 }  # fmt: skip

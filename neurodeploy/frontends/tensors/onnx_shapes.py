@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.frontends.tensors.making import NodeMaker, Ref
 from neurodeploy.frontends.tensors.onnx_calls import Attrs, Given, constant, numbers, value
+from neurodeploy.frontends.tensors.padding import padded
+
+Pixels = NDArray[np.floating]
 
 
 def reshape(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
@@ -92,13 +95,10 @@ def pad(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
     widths = [(0, 0)] * len(given.full)
     for n, axis in enumerate(axes):
         widths[axis] = pads[n], pads[n + len(axes)]
-    if mode in ("reflect", "edge", "wrap"):
-        return m.moved(name, given, lambda p: np.pad(p, widths, mode=mode))  # type: ignore[call-overload,no-any-return]
     fill = constant(m, x[2] if len(x) > 2 else None, "a value")
-    if mode != "constant" or (fill is not None and np.asarray(fill).any()) or min(min(w) for w in widths) < 0:
-        raise m.fail(f"pads with {mode} {fill}", "pad with zeros")
-    full = tuple(size + sum(pair) for size, pair in zip(given.full, widths, strict=True))
-    return m.node(name, "pad", [given], full, {"pads": tuple(n for pair in reversed(widths) for n in pair)})
+    if mode == "constant" and fill is not None and np.asarray(fill).any():
+        raise m.fail(f"pads with {fill}", "pad with zeros")
+    return padded(m, name, given, widths, mode)
 
 
 def resize(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
@@ -111,12 +111,51 @@ def resize(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
     wanted = sizes or [int(np.floor(n * f)) for n, f in zip(given.full, factors, strict=True)]
     if any(out % size for size, out in zip(given.full, wanted, strict=True)):
         raise m.fail(f"resizes {given.full} to {tuple(wanted)}", "resize by whole factors")
-    if str(a.get("nearest_mode", "round_prefer_floor")) not in ("floor", "round_prefer_floor"):
-        raise m.fail(f"rounds by {a['nearest_mode']}", "use nearest_mode floor")
-    return m.moved(name, given, lambda p: repeated(p, wanted))
+    how, rounds = (str(a.get(key, default)) for key, default in (
+        ("coordinate_transformation_mode", "half_pixel"), ("nearest_mode", "round_prefer_floor"),
+    ))  # fmt: skip
+    if how not in PLACES or rounds not in ROUNDS:
+        raise m.fail(f"resizes by {how} and {rounds}", "use asymmetric and floor")
+
+    def nearest(places: NDArray[np.int64]) -> NDArray[np.int64]:
+        for axis, out in enumerate(wanted):
+            size = places.shape[axis]
+            at = ROUNDS[rounds](PLACES[how](np.arange(out, dtype=np.float64), out // size)).astype(np.int64)
+            places = places.take(at.clip(0, size - 1), axis=axis)
+        return places
+
+    return m.moved(name, given, nearest)
 
 
-def repeated(places: NDArray[np.int64], wanted: Sequence[int]) -> NDArray[np.int64]:
-    for axis, size in enumerate(wanted):
-        places = np.repeat(places, size // places.shape[axis], axis=axis)
-    return places
+def _half(n: Pixels, factor: int) -> Pixels:
+    return (n + 0.5) / factor - 0.5
+
+
+def _corner(n: Pixels, factor: int) -> Pixels:
+    return n / factor
+
+
+#: Where pixel n of a map that is so many times larger lies in the map, and which pixel that is.
+PLACES = {"asymmetric": _corner, "half_pixel": _half, "pytorch_half_pixel": _half}
+ROUNDS: Mapping[str, Callable[[Pixels], Pixels]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda x: np.ceil(x - 0.5),
+    "round_prefer_ceil": lambda x: np.floor(x + 0.5),
+}
+
+
+def depth_to_space(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
+    """Channels become blocks of pixels; in the mode "DCR" the block is the first part of a channel's number, in "CRD" the
+    last."""
+    side, first = int(a["blocksize"]), str(a.get("mode", "DCR")) == "DCR"
+
+    def how(places: NDArray[np.int64]) -> NDArray[np.int64]:
+        n, channels, height, width = places.shape
+        inner = channels // side**2
+        split = (n, side, side, inner, height, width) if first else (n, inner, side, side, height, width)
+        order = (0, 3, 4, 1, 5, 2) if first else (0, 1, 4, 2, 5, 3)
+        found: NDArray[np.int64] = places.reshape(split).transpose(order).reshape(n, inner, height * side, width * side)
+        return found
+
+    return m.moved(name, value(m, x[0]), how)

@@ -147,7 +147,7 @@ def main(arguments: list[str]) -> None:
     except NotRead as refused:
         told, blobs = {"refused": str(refused)}, []
     except Exception as error:  # whatever the library makes of a stranger's file
-        told, blobs = {"refused": f"cannot be read: {type(error).__name__}: {str(error).strip()[:200]}"}, []
+        told, blobs = {"refused": f"cannot be read: {type(error).__name__}: {' '.join(str(error).split())[:200]}"}, []
     out.write(json.dumps(told).encode("ascii") + b"\n")
     for blob in blobs:
         out.write(blob)

@@ -19,6 +19,9 @@ from neurodeploy.frontends.tensors.aten import TABLE
 from neurodeploy.frontends.tensors.making import NodeMaker, Ref
 from neurodeploy.ir.tensors import TensorGraph
 
+#: What torch asserts of its own tensors; nothing is computed.
+PROMISES = ("_assert_tensor_metadata",)
+
 
 def plain_name(target: Any) -> str:
     """ "aten.add.Tensor" -> "add"."""
@@ -68,9 +71,13 @@ def read_module(module: torch.nn.Module, example: Sequence[torch.Tensor], name: 
     making = NodeMaker()
     env: dict[str, Any] = {}
     inputs: dict[str, tuple[int, ...]] = {}
-    integers = list[str]()
     outputs: list[str] = []
     signature = program.graph_signature
+    mutated = [
+        spec.target for spec in signature.output_specs if spec.kind.name in ("BUFFER_MUTATION", "USER_INPUT_MUTATION")
+    ]
+    if mutated:
+        raise ModelError("ND1311", name, f"changes its own state ({mutated[0]})", "return the state as an output")
     held = {
         **signature.inputs_to_parameters, **signature.inputs_to_buffers, **signature.inputs_to_lifted_tensor_constants
     }  # fmt: skip
@@ -83,9 +90,9 @@ def read_module(module: torch.nn.Module, example: Sequence[torch.Tensor], name: 
                 value = node.meta["val"]
                 ref = Ref(making.name(node.name), tuple(int(n) for n in value.shape))
                 inputs[ref.name] = ref.full[1:] or (1,)
-                integers += [] if value.dtype.is_floating_point else [ref.name]
+                making.integers |= set() if value.dtype.is_floating_point else {ref.name}
                 env[node.name] = ref
-        elif node.op == "call_function":
+        elif node.op == "call_function" and plain_name(node.target) not in PROMISES:
             env[node.name] = _called(making, node, env)
         elif node.op == "output":
             outputs = [_output(making, found, name) for found in _flat(node.args[0]) if found is not None]
@@ -95,12 +102,8 @@ def read_module(module: torch.nn.Module, example: Sequence[torch.Tensor], name: 
         raise ModelError(
             "ND1311", name, "has an output that does not depend on its input", "return values of the input"
         )
-    mutated = [
-        spec.target for spec in signature.output_specs if spec.kind.name in ("BUFFER_MUTATION", "USER_INPUT_MUTATION")
-    ]
-    if mutated:
-        raise ModelError("ND1311", name, f"changes its own state ({mutated[0]})", "return the state as an output")
     source = f"torch.export {torch.__version__}"
+    integers = [name for name in inputs if name in making.integers]
     return TensorGraph(name, inputs, tuple(making.nodes), tuple(names), source, integers=tuple(integers))
 
 
@@ -139,7 +142,7 @@ def _called(making: NodeMaker, node: Any, env: Mapping[str, Any]) -> Any:
         raise making.fail(
             "is no operation that can be converted", f"known are {len(TABLE)} operators; see docs/modules.md"
         )
-    return TABLE[operator](making, name, _positional(node, [_constant(a) for a in args], extra))
+    return making.read(TABLE[operator], name, _positional(node, [_constant(a) for a in args], extra))
 
 
 def _positional(node: Any, args: list[Any], extra: Mapping[str, Any]) -> list[Any]:

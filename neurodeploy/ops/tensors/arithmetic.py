@@ -22,9 +22,6 @@ from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Direct
 from neurodeploy.synapses.build import sparse_from_coo
 
-#: The largest power of two that an 8-bit weight is.
-EXPONENT_MAX = 6
-
 
 def common_order(values: Sequence[Value]) -> Ints | None:
     """The order of the first value that lies on a whole population."""
@@ -47,7 +44,7 @@ def add(node: Node, inputs: Sequence[Tensor]) -> Tensor:
 def lower_add(ask: Ask) -> Value | None:
     order = common_order(ask.inputs)
     logs = [round(math.log2(value.unit)) for value in ask.inputs]
-    if max(logs) - min(logs) > EXPONENT_MAX:
+    if max(logs) - min(logs) > ask.weight_bits - 2:  # the largest power of two that a weight is
         return None
     signs = (1, int(ask.node.settings.get("sign", 1)))
     sources = [

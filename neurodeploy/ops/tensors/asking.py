@@ -54,6 +54,16 @@ class Value(NamedTuple):
         """Whether every neuron has one number."""
         return self.size == self.signal.size and (self.order is None or np.unique(self.order).size == self.size)
 
+    @property
+    def plain(self) -> bool:
+        """Whether the shape of its population says how it lies: a map in spatial order, or numbers one after another."""
+        shape = self.signal.population.shape
+        if len(shape) == 1:
+            return self.lies(None)
+        x, y, channels = (shape[0], 1, shape[1]) if len(shape) == 2 else shape
+        maps = len(self.shape) in (2, 3) and (channels, y, x) == sides(self.shape)
+        return maps and self.lies(spatial(self.shape))
+
     def lies(self, order: Ints | None) -> bool:
         """Whether its numbers lie in this order on a whole population."""
         return self.size == self.signal.size and np.array_equal(self.places, placed(order, self.size))

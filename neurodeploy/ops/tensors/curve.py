@@ -16,7 +16,7 @@ import numpy as np
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.tensors import Node
 from neurodeploy.ops.host.lowering import Signal, requantise
-from neurodeploy.ops.host.pieces import table_of_curve, unit_of
+from neurodeploy.ops.host.pieces import PIECES, table_of_curve, unit_of
 from neurodeploy.ops.tensors.arithmetic import layout_of, wires
 from neurodeploy.ops.tensors.asking import Ask, Bend, FromValue, Value
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
@@ -47,6 +47,8 @@ CURVES: Mapping[str, Callable[[Tensor], Tensor]] = {
     "softsign": _functional("softsign"),
     "erf": lambda x: x.erf(),
 }
+#: Those that are far from such a line for long.
+SLOW = ("softsign",)
 
 
 def bend_of(node: Node) -> Bend:
@@ -83,7 +85,8 @@ def curve(node: Node, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def lower_curve(ask: Ask) -> Value | None:
-    """None where units are beyond a table or a multiplier."""
+    """None where units are beyond a table or a multiplier, and for a curve that is no line beyond its table, where values
+    go there."""
     (x,) = ask.inputs
     order = x.order if x.whole else None
     x = ask.settled(x, order)
@@ -92,14 +95,14 @@ def lower_curve(ask: Ask) -> Value | None:
     params = requantise(np.full(x.size, unit_of(signal)), ask.unit.steps(x.size), ask.unit.bits)
     if table is None or params is None:
         return None
+    if ask.node.settings["act"] in SLOW and signal.largest >> int(table["width"]) >= PIECES // 2:  # type: ignore[arg-type]
+        return None
     population = Population(ask.name(), signal.population.shape, "graded_curve", {**table, **params})
     made = Value(Signal(population, 0, x.size, ask.unit), ask.node.shape, order)
     return ask.made(population, [signal.into(population)], made)
 
 
 FORMS = {
-    "rectify": TensorForm(
-        rectify, host("activation", "an activation beyond the factors of a neuron"), lower_rectify, bends=True
-    ),
+    "rectify": TensorForm(rectify, host("activation", "an activation beyond the factors of a neuron"), lower_rectify),
     "curve": TensorForm(curve, host("curved-function", "a curve in units beyond a table"), lower_curve, flops=16),
 }

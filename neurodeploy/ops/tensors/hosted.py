@@ -17,10 +17,12 @@ def _array(node: Node, name: str, x: Tensor) -> Any:
 
 
 def softmax(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    """The array "mask", where there is one, is added first."""
     import torch
 
     call = torch.log_softmax if node.settings.get("log") else torch.softmax
-    return call(inputs[0], dim=int(node.settings["axis"]) + 1)
+    x = inputs[0] if "mask" not in node.arrays else inputs[0] + _array(node, "mask", inputs[0])
+    return call(x, dim=int(node.settings["axis"]) + 1)
 
 
 def matmul(node: Node, inputs: Sequence[Tensor]) -> Tensor:
@@ -63,26 +65,8 @@ def reduce(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     return found.reshape(len(found), *node.shape).to(inputs[0].dtype)
 
 
-#: Functions of one value without a table of ours.
-PLAIN = (
-    "exp",
-    "log",
-    "sqrt",
-    "rsqrt",
-    "reciprocal",
-    "abs",
-    "square",
-    "sin",
-    "cos",
-    "floor",
-    "ceil",
-    "round",
-    "sign",
-    "erf",
-)
-
-
 def plain(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    """A function of one value by its name in torch."""
     found: Tensor = getattr(inputs[0], node.settings["by"])()
     return found
 

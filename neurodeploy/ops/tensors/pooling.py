@@ -116,10 +116,11 @@ def lower_largest(ask: Ask) -> Value | None:
             continue
         own = stride[side], padding[side]
         if k > len(PORTS):
-            spread = size + 2 * padding[side] - len(PORTS) + 1
-            x = _along(ask, x, axis, (spread, 1, padding[side], size), range(len(PORTS)), ask.name(f"four_{word}"))
+            edge = min(padding[side], len(PORTS) - 1)  # windows of four that have a pixel
+            spread = size + 2 * edge - len(PORTS) + 1
+            x = _along(ask, x, axis, (spread, 1, edge, size), range(len(PORTS)), ask.name(f"four_{word}"))
             offsets = [*range(0, k - len(PORTS), len(PORTS)), k - len(PORTS)]
-            x = _along(ask, x, axis, (outputs, own[0], 0, spread), offsets, ask.name(word))
+            x = _along(ask, x, axis, (outputs, own[0], padding[side] - edge, spread), offsets, ask.name(word))
         else:
             offsets = [n * dilation[side] for n in range(k)]
             x = _along(ask, x, axis, (outputs, *own, size), offsets, ask.name(word))

@@ -1,0 +1,179 @@
+"""How far a converted network may be from its float original: a bound from units and widths, for every number.
+
+Where x is the float value, e its error so far and u the unit of the result, a neuron (`neurons.graded_rectified`) is off by
+
+    |W| e + d (|x| + e)         its inputs, and weights that are rounded to steps of 2 d: |W - W'| <= d
+    + c (1 + 2**acc_shift) / 2  its bias and its state, both whole numbers of c, the real worth of 1 in its sum
+    + 2**-15 |y|                its multiplier of 15 bits
+    + u / 2                     the payload that it sends
+
+before limits, which shorten no error. The formulas of the other neurons are beside them below. Nothing here is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from neurodeploy.conversion.tensors.build import Bits, _Builder
+from neurodeploy.conversion.tensors.calibrate import Seen, walk
+from neurodeploy.conversion.tensors.passes import fused
+from neurodeploy.ir.program import Program
+from neurodeploy.ir.tensors import Node, TensorGraph
+from neurodeploy.ops.tensors import FORMS
+from neurodeploy.ops.tensors.conv import by_output
+
+Tensors = dict[str, torch.Tensor]
+#: Of each curve the largest slope, and the largest curvature between the ends of pieces.
+CURVED = {
+    "sigmoid": (0.25, 0.0963), "tanh": (1.0, 0.77), "silu": (1.1, 0.5), "gelu": (1.13, 0.8), "gelu_tanh": (1.13, 0.81),
+    "hard_swish": (1.5, 0.34), "hard_sigmoid": (0.17, 0.0), "softplus": (1.0, 0.25), "elu": (1.0, 1.0),
+    "mish": (1.09, 0.65), "softsign": (1.0, 2.0), "erf": (1.13, 0.97),
+}  # fmt: skip
+#: What a curve is off by beyond its table (`ops.host.pieces`).
+BEYOND = 3e-3
+MULTIPLIER = 2.0**-15
+#: Float32, in which the original is computed too.
+FLOAT = 2e-6
+
+
+class Errors:
+    """Bounds by value, as the nodes are walked."""
+
+    def __init__(self, program: Program, graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits) -> None:
+        self.program, self.bits, self.units = program, bits, _Builder(graph, seen, bits)
+        self.units.joined()
+        self.values, self.errors = Tensors(), Tensors()
+
+    def unit(self, name: str) -> float:
+        return self.units.unit_of(name).scale.value
+
+    def sent(self, node: Node, name: str, carried: torch.Tensor, worth: torch.Tensor | float) -> torch.Tensor:
+        """A population of `graded_rectified`: the formula above. carried : |W| e + d (|x| + e); worth : c."""
+        params = self.program.network.populations[node.name].params
+        state = 2.0 ** int(params["acc_shift"]) if int(params["acc_shift"]) else 0.0  # type: ignore[arg-type]
+        bias = 1.0 if "bias" in params else 0.0
+        before = carried + worth * (state + bias) / 2
+        slope = max(1.0, abs(_slope(self.bend_of.get(node.name))))
+        value = self.values[node.name].abs()
+        return slope * (before + (value + before) * MULTIPLIER) + self.unit(name) / 2
+
+    def of(self, graph: TensorGraph, inputs: Tensors) -> Tensors:
+        """Of each output, (samples, *shape); inputs are taken as they are, on the grid of their units."""
+        walk(graph, inputs, self.values.__setitem__)
+        whole, bends = fused(graph)
+        self.bend_of = {name: bend for name, (bend, _) in bends.items()}
+        self.errors.update({name: torch.zeros_like(x) for name, x in inputs.items()})
+        for node in whole.nodes:
+            name = bends[node.name][1] if node.name in bends else node.name
+            if node.name in self.program.network.populations or node.form in ("take", "max_pool"):
+                self.errors[name] = CHIP[node.form](self, node, name)
+            else:
+                self.errors[name] = self._hosted(node) + self.unit(name) / 2
+            self.errors[name] = self.errors[name] + FLOAT * self.values[name].abs().max()
+        # an output that is an input, or that the host makes, passes one more population
+        return {name: self.errors[name] + self.unit(name) for name in graph.outputs}
+
+    def given(self, node: Node) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        return [(self.values[name].float().abs(), self.errors[name]) for name in node.inputs]
+
+    def _hosted(self, node: Node) -> torch.Tensor:
+        """The host computes in float: its inputs alone are off."""
+        given = self.given(node)
+        if not any(e.any() for _, e in given):
+            return torch.zeros_like(self.values[node.name]).float()
+        if node.form == "softmax":  # each weight is off by a factor of exp(2 e) at most
+            e = given[0][1].max()
+            y = self.values[node.name]
+            return torch.full_like(y, 2 * float(e)) if node.settings.get("log") else y * (torch.exp(2 * e) - 1)
+        return HOSTED[node.form](self, node, given)
+
+
+def _slope(bend: Any) -> float:
+    return 1.0 if bend is None else float(abs(torch.as_tensor(bend.slope)).max())
+
+
+def _through(node: Node, x: torch.Tensor, weight: torch.Tensor | None = None) -> torch.Tensor:
+    """The form on other numbers, with other weights and without a bias."""
+    arrays = {role: a for role, a in node.arrays.items() if role != "bias"}
+    if weight is not None:
+        arrays["weight"] = weight.numpy()
+    made = Node(node.name, node.form, node.inputs, node.shape, node.settings, arrays)
+    return FORMS[node.form].run(made, [x])
+
+
+def weighted(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """Convolutions and matrices: each output has weights in steps of its own."""
+    (x, e), (weight, top) = on.given(node)[0], (torch.tensor(node.arrays["weight"]), 2 ** (on.bits.weight - 1) - 1)
+    rows = torch.tensor(by_output(node)).abs().flatten(1).amax(dim=1)
+    step = torch.where(rows > 0, rows, torch.ones(())) / top
+    side = (1, -1, *[1] * (len(node.shape) - 1)) if node.form == "conv" else (1, *[1] * (len(node.shape) - 1), -1)
+    ones = torch.ones_like(weight)
+    carried = _through(node, e, weight.abs()) + _through(node, x + e, ones) * step.reshape(side) / 2
+    return on.sent(node, name, carried, step.reshape(side) * on.unit(node.inputs[0]))
+
+
+def added(on: Errors, node: Node, name: str) -> torch.Tensor:
+    (_, a), (_, b) = on.given(node)
+    return on.sent(node, name, a + b, min(on.unit(n) for n in node.inputs))
+
+
+def scaled(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """A factor too small for the multiplier leaves a constant alone, in the unit of the result."""
+    ((_, e),), scale = on.given(node), torch.tensor(node.arrays["scale"]).abs()
+    worth = torch.maximum(scale * on.unit(node.inputs[0]), torch.tensor(on.unit(name)))
+    return on.sent(node, name, scale * e, worth)
+
+
+def passed(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """Numbers that are moved, averaged or bent."""
+    given = on.given(node)
+    moved = FORMS[node.form].run(node, [e for _, e in given])
+    if node.form in ("take", "max_pool"):
+        return moved
+    if node.form == "rectify":
+        moved = given[0][1]
+    return on.sent(node, name, moved, max(on.unit(n) for n in node.inputs))
+
+
+def multiplied(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """`neurons.graded_product`: the state keeps 7 bits below the unit."""
+    (a, ea), (b, eb) = on.given(node)
+    off = a * eb + b * ea + ea * eb
+    return off + (a * b + off) * MULTIPLIER + on.unit(name) * (0.5 + 2.0**-8)
+
+
+def curved(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """`neurons.graded_curve`: a piece of length h is off by h**2 / 8 times the curvature."""
+    ((_, e),), (slope, curvature) = on.given(node), CURVED[node.settings["act"]]
+    width = int(on.program.network.populations[node.name].params["width"])  # type: ignore[arg-type]
+    piece = on.unit(node.inputs[0]) * 2.0**width
+    off = slope * e + piece**2 / 8 * curvature + BEYOND
+    return off + (on.values[node.name].abs() + off) * MULTIPLIER + on.unit(name) * (0.5 + 2.0**-8)
+
+
+def product(on: Errors, node: Node, given: Any) -> torch.Tensor:
+    (a, ea), (b, eb) = given
+    return a @ eb + ea @ b + ea @ eb
+
+
+def divided(on: Errors, node: Node, given: Any) -> torch.Tensor:
+    (_, ea), (b, eb) = given
+    return (ea + on.values[node.name].abs() * eb) / (b - eb).clamp_min(1e-9)
+
+
+def reduced(on: Errors, node: Node, given: Any) -> torch.Tensor:
+    """A mean, a sum or a maximum is off by no more than that of the errors."""
+    return FORMS["reduce"].run(node, [given[0][1]])
+
+
+CHIP: Mapping[str, Callable[[Errors, Node, str], torch.Tensor]] = {
+    "conv": weighted, "linear": weighted, "add": added, "affine": scaled, "mul": multiplied, "curve": curved,
+    **dict.fromkeys(("rectify", "avg_pool", "max_pool", "take", "concat", "pad"), passed),
+}  # fmt: skip
+HOSTED: Mapping[str, Callable[[Errors, Node, Any], torch.Tensor]] = {
+    "matmul": product, "reduce": reduced, "divide": divided,
+    "rectify": lambda on, node, given: given[0][1] * max(1.0, float(node.settings.get("slope", 1.0))),
+}  # fmt: skip
