@@ -12,8 +12,8 @@ instructions.apply()
 
 #: One function per verb, loaded when first used: `import neurodeploy` stays fast.
 __all__ = [
-    "__version__", "calibrate", "convert", "demo", "doctor", "energy", "eval", "explain", "export", "fit", "generate", "map",
-    "report", "run", "verify",
+    "__version__", "calibrate", "convert", "demo", "doctor", "energy", "eval", "explain", "explore", "export", "fit",
+    "generate", "map", "report", "run", "verify",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         energy,
         eval,
         explain,
+        explore,
         export,
         fit,
         generate,
