@@ -24,7 +24,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.errors import BundleError, DoesNotFit, Interrupted, NeurodeployError, UserError
 from neurodeploy.pipeline import converting, evaluating, mapping, pricing
-from neurodeploy.pipeline.explore_workers import Call, Workers, one_thread
+from neurodeploy.pipeline.explore_workers import Call, Workers, one_thread, stop_if_left
 from neurodeploy.pipeline.session import Progress, read_mapping
 from neurodeploy.reporting.derive import PHASE_TEXT, headline_phase
 from neurodeploy.storage.stage_files import Result, StageFiles
@@ -81,6 +81,7 @@ def finished(work: Path, stage: str, key: str, compute: Callable[[], Facts]) -> 
                 raise _NotKeptError(facts) from error
         return np.zeros(0), facts
 
+    stop_if_left()
     try:
         with one_thread():
             return StageFiles(work).run(stage, lambda: key, result, whole(work, stage, key))[1]
@@ -119,7 +120,7 @@ def lost(asked: Common, key: str, of: str) -> list[tuple[str, Facts]]:
             own, real = found["chip"]["bits_per_byte"], found["float"] and found["float"]["bits_per_byte"]
             kept = ("bits_per_byte_change", "kl_per_token", "top1_agreement")
             return {"loss": own, "float": real, **{name: found[name] for name in kept}}
-        if "float_network" not in open_bundle(bundle).program.conversion and asked.model.endswith(".net"):
+        if str(asked.model).lower().endswith(".net"):
             return {"loss": 0.0}  # its integers are taken as they are
         rows = evaluating.eval(bundle, input=asked.data, **asked.run["eval"])["comparison"]
         return {"loss": sum(row["differing"] for row in rows) / max(1, sum(row["compared"] for row in rows))}
@@ -133,9 +134,8 @@ def mapped(asked: Common, key: str, of: str, options: Mapping[str, Any]) -> list
             source = bundle_of(asked.work, "convert", of)
             shutil.copytree(source, aside, copy_function=_linked, dirs_exist_ok=True)
             found = mapping.map(aside, host=asked.host, **options)
-            if found["violations"]:
-                problem = f"breaks a rule: {found['violations'][0]}"
-                raise DoesNotFit("ND2001", found["system"], problem, "choose a larger system")
+        if found["violations"]:
+            return {"error": f"{found['system']}: {found['violations'][0]}"}
         return {name: found[name] for name in ("system", "chips_used", "cores_used", "host_islands", "verdict")}
 
     return [(key, finished(asked.work, "map", key, compute))]
@@ -192,11 +192,16 @@ class Stages:
         return unknown
 
     def run(self, calls: Sequence[Call]) -> None:
-        """Of stages that do not wait for one another."""
-        for made in self.workers.each(calls):
-            self.found.update(made)
-            self.computed += len(made)
-            self._tell()
+        """Of stages that do not wait for one another. Interrupted, ND3009 says how many are finished."""
+        try:
+            for made in self.workers.each(calls):
+                self.found.update(made)
+                self.computed += len(made)
+                self._tell()
+        except KeyboardInterrupt:
+            problem = f"was interrupted after {self.computed + self.reused} of {self.of} stages"
+            fix = f"run the same command again to go on from there: what is finished is kept in {self.work}"
+            raise Interrupted("ND3009", "explore", problem, fix) from None
 
     def _tell(self) -> None:
         if self.progress:

@@ -24,25 +24,28 @@ def mark_front(rows: Sequence[Row], columns: Sequence[str]) -> None:
 
 
 def answer(table: Mapping[str, Any], rows: Sequence[Row]) -> str:
-    """The point on the front with the least joules at the wall among those within `WITHIN` of the reference: of the float
-    model's loss where there is one, of the least loss of a text without it, and of none otherwise."""
+    """The point on the front with the least joules at the wall among those within `WITHIN` of the reference: of a text the
+    loss of the float model (the least, where a preset puts a token before the text), without it the least of the points; of
+    other networks none."""
     front = [row for row in rows if row["front"]]
     done = f"{len(front)} of {exploration.points(len(rows))} on the front"
     if not front:
         errors = [row["error"] for row in rows if row["error"]]
         return f"no point of {len(rows)} could be priced" + (f": {errors[0]}" if errors else "")
-    least = min(row["loss"] for row in front)
-    if table["float_loss"] is not None or table["kind"] == "language model":
-        reference = least if table["float_loss"] is None else table["float_loss"]
-        limit, said = (
-            reference * (1 + WITHIN),
-            "within 1 % of float" if table["float_loss"] else "within 1 % of the best",
-        )
-    else:
-        limit, said = WITHIN, "with a loss of at most 1 %"
+    limit, said = _limit(table, front)
     good = [row for row in front if row["loss"] <= limit]
     if good:
         best = min(good, key=lambda row: (row["joules_wall"], row["point"]))
         return f"least joules {said}: {exploration.told(table, best)}; {done}"
     best = min(front, key=lambda row: (row["loss"], row["point"]))
-    return f"no point is {said.removeprefix('with a ')}; the least loss: {exploration.told(table, best)}; {done}"
+    return f"least loss: {exploration.told(table, best)}; no point {said}; {done}"
+
+
+def _limit(table: Mapping[str, Any], front: Sequence[Row]) -> tuple[float, str]:
+    """The largest loss that counts as none, and what it is in words."""
+    share = f"{WITHIN:.0%}".replace("%", " %")
+    if table["float_loss"] is not None:
+        return table["float_loss"] * (1 + WITHIN), f"within {share} of float"
+    if table["relative"]:
+        return min(row["loss"] for row in front) * (1 + WITHIN), f"within {share} of the least loss"
+    return WITHIN, f"with a loss of at most {share}"

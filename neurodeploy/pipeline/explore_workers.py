@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from multiprocessing import current_process
 from typing import Any
 
 from neurodeploy.errors import TargetUnavailable, UserError
@@ -12,12 +13,20 @@ from neurodeploy.machine.threads import thread_count
 
 #: `--ray local` starts a cluster on this machine; every other word is the address of one.
 LOCAL = "local"
+#: Who started this process; another one once that is gone.
+_STARTED_BY = os.getppid()
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 def cores() -> int:
     """Those that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def stop_if_left() -> None:
+    """End this process where it is a worker whose run was killed: what it has finished is kept, nobody waits for more."""
+    if current_process().name != "MainProcess" and os.getppid() != _STARTED_BY:
+        os._exit(1)
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def loss(table: Data, row: Data) -> str:
     """The loss, of a text with its change against the float model."""
     if row["loss"] is None:
         return units.DASH
-    if table["kind"] != "language model":
+    if not table["relative"]:
         return units.percent(row["loss"], 3)
     change = row["loss_change"]
     return units.digits(row["loss"], 5) + ("" if change is None else f" ({units.percent(change, 2, signed=True)})")
@@ -50,7 +50,7 @@ def told(table: Data, row: Data) -> str:
     joules = band(row, "joules_wall")
     figure = units.DASH if joules is None else units.spread(joules, "J")
     chips = units.some(row["chips_used"], "chip")
-    lost = f"{loss(table, row)} {table['loss_is']}" if table["kind"] == "language model" else f"loss {loss(table, row)}"
+    lost = f"{loss(table, row)} {table['loss_is']}" if table["relative"] else f"loss {loss(table, row)}"
     return f"{name_of(table, row)}: {figure} a {table['unit']} at the wall (modelled), {chips}, {lost}"
 
 

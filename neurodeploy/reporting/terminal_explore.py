@@ -28,6 +28,6 @@ def print_explore(found: Mapping[str, Any], console: Console) -> None:
     stages = (
         f"{units.some(done['computed'], 'stage')} computed, {units.count(done['reused'])} taken from {done['work']}"
     )
-    say(console, f"{found['chosen']}; loss: {found['loss_is']} on {found['data']}; {stages}", "dim")
+    say(console, f"{found['chosen']}; loss: {found['loss_is']}; run: {found['data']}; {stages}", "dim")
     listed(console, done["notes"], "dim")
     say(console, f"page, data and table: {', '.join(found['paths'])}", "dim")
