@@ -24,6 +24,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.bundle.folders import folder_aside
 from neurodeploy.errors import BundleError, DoesNotFit, Interrupted, NeurodeployError, UserError
 from neurodeploy.pipeline import converting, evaluating, mapping, pricing
+from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.explore_workers import Call, Workers, one_thread, stop_if_left
 from neurodeploy.pipeline.session import Progress, read_mapping
 from neurodeploy.reporting.derive import PHASE_TEXT, headline_phase
@@ -150,17 +151,19 @@ def _linked(source: str, target: str) -> None:
 
 
 def priced(asked: Common, of: str, wanted: Sequence[tuple[str, str]]) -> list[tuple[str, Facts]]:
-    """Of the (key, key of the mapped bundle) of one conversion: what is run is counted once for all its mappings."""
-    counts: list[pricing.Counts] = []
+    """Of the (key, key of the mapped bundle) of one conversion: what is run is counted once for all its mappings
+    that leave the same populations to the host."""
+    counts: dict[frozenset[str], pricing.Counts] = {}
 
     def compute(map_key: str) -> Facts:
         opened = open_bundle(bundle_of(asked.work, "map", map_key))
-        if not counts:
+        left = left_to_host(opened)
+        if left not in counts:
             read = pricing.count_stream if opened.program.streamed else pricing.count_text
-            counts.append(read(opened, asked.data, "fast", None, **asked.run["energy"]))  # type: ignore[arg-type]
+            counts[left] = read(opened, asked.data, "fast", None, **asked.run["energy"])  # type: ignore[arg-type]
         plan, system = read_mapping(opened)
         profile = pricing.host_profile(asked.host, False)
-        found = pricing.price(opened.program, plan, system, counts[0].phases, profile, asked.powered)
+        found = pricing.price(opened.program, plan, system, counts[left].phases, profile, asked.powered)
         phase, name = headline_phase(found)
         assert phase is not None
         joules = {boundary: phase["joules_per_token"][boundary] for boundary in ("board", "wall")}

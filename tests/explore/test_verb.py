@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import neurodeploy as nd
+from neurodeploy import embedded
 from neurodeploy.errors import TargetUnavailable, UserError
 from neurodeploy.pipeline import converting
 from tests.pipeline.networks import DT, Files
@@ -52,6 +53,29 @@ def test_a_spiking_network(files: Files, tmp_path: Path, converted: list[dict[st
         assert (tmp_path / f"page{ending}").read_bytes() == (tmp_path / f"again{ending}").read_bytes()
     with (tmp_path / "page.csv").open(newline="", encoding="utf-8") as file:
         assert [line["point"] for line in csv.DictReader(file)] == [str(i) for i in range(12)]
+
+
+def test_a_language_model_of_which_a_mapping_leaves_something_to_the_host(tmp_path: Path) -> None:
+    """Every row has what the verbs find of its bundle by themselves."""
+    over = {
+        "preset": "quick", "calibration_tokens": 256, "system": "oheo-gulch", "chips": 1, "max_rows": [64, 16],
+        "objective": ["cores", "latency"],
+    }  # fmt: skip
+    asked: dict[str, Any] = {"prompt_tokens": 4, "tokens": 1}
+    found = nd.explore("demo", over, out=tmp_path / "page.html", max_tokens=64, jobs=1, **asked)
+    assert [row["error"] for row in found["rows"]] == [None] * 4
+    assert {row["host_islands"] > 0 for row in found["rows"]} == {True, False}
+    for row in found["rows"]:
+        bundle = tmp_path / "page.work" / row["bundle"]
+        phase = nd.energy(bundle, text=embedded.TEXT, **asked)["generate"]
+        for name, band in (*phase["joules_per_token"].items(), ("seconds", phase["seconds_per_token"])):
+            column = name if name == "seconds" else f"joules_{name}"
+            if column in row:
+                assert [row[column], row[f"{column}_low"], row[f"{column}_high"]] == [
+                    band[end] for end in ("nominal", "low", "high")
+                ]
+        loss = nd.eval(bundle, embedded.TEXT, max_tokens=64)
+        assert (row["loss"], row["kl_per_token"]) == (loss["chip"]["bits_per_byte"], loss["kl_per_token"])
 
 
 def test_a_damaged_stage_is_done_again(files: Files, tmp_path: Path, converted: list[dict[str, Any]]) -> None:
