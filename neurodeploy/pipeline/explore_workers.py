@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import current_process
@@ -13,6 +14,8 @@ from neurodeploy.machine.threads import thread_count
 
 #: `--ray local` starts a cluster on this machine; every other word is the address of one.
 LOCAL = "local"
+#: How long a cluster may take to answer.
+SECONDS = 10.0
 #: Who started this process; another one once that is gone.
 _STARTED_BY = os.getppid()
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -78,13 +81,23 @@ def _join(address: str, jobs: int | None) -> None:
         fix = "install it: python -m pip install 'ray>=2.9', the extra `ray` of neurodeploy; or leave out --ray"
         raise TargetUnavailable("ND3323", subject, "needs Ray, which is not installed", fix) from None
     register_ray()
+    if address == LOCAL:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would tell its makers of a cluster that we start
     if ray.is_initialized():
         return
     where: dict[str, Any] = {"num_cpus": jobs or cores()} if address == LOCAL else {"address": address}
     try:
+        _reach(address)
         ray.init(include_dashboard=False if address == LOCAL else None, log_to_driver=False, **where)
-    except (ConnectionError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         problem = f"has no cluster: {str(error).splitlines()[0]:.200}"
         raise TargetUnavailable(
             "ND3323", subject, problem, "start it with ray start --head, or say --ray local"
         ) from None
+
+
+def _reach(address: str) -> None:
+    """`OSError` where nobody answers at a host and port: Ray itself asks for minutes."""
+    host, _, port = address.rpartition("//")[2].rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host, int(port)), timeout=SECONDS).close()

@@ -37,18 +37,15 @@ def _drawn(found: Data) -> Html:
     chips = sorted({row["chips_used"] for row in rows})
     colours = {number: f"k{min(i, COLOURS - 1)}" for i, number in enumerate(chips)}
     points = [
-        Point(
-            row["joules_wall"], (row["joules_wall_low"], row["joules_wall_high"]), row["loss"], colours[row["chips_used"]],
-            row["front"], exploration.told(found, row),
-        )
+        Point(row["joules_wall"], row["loss"], colours[row["chips_used"]], row["front"], exploration.told(found, row))
         for row in rows
-    ]  # fmt: skip
+    ]
     legend = [el("span", el("i", class_=colours[number]), f" {units.some(number, 'chip')} ") for number in chips]
     titles = f"joules a {found['unit']} at the wall, logarithmic", f"{found['loss_is']}; does not begin at zero"
     said = (
-        "Large and joined: the Pareto front over loss, joules at the wall and chips, points that no other equals in all "
-        "three and betters in one. Colours are numbers of chips. Joules are modelled; their bands, often wider than the "
-        "distance of two points, stand in the table."
+        "Large, and joined where chips are equal: the Pareto front over loss, joules at the wall and chips, points that no "
+        "other equals in all three and betters in one. Colours are numbers of chips. Joules are modelled; their bands, "
+        "often wider than the distance of two points, stand in the table."
     )
     drawing = scatter(points, "J", titles, "Loss against joules of every point")
     return join([el("p", *legend), drawing, el("p", said, class_="hint")])

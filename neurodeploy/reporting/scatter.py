@@ -19,10 +19,9 @@ _MARGIN = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """band : low and high of `x`. front : drawn large and joined with its neighbours on the front."""
+    """front : drawn large, and joined with its neighbours of one colour on the front."""
 
     x: float
-    band: tuple[float, float]
     y: float
     colour: str
     front: bool
@@ -61,8 +60,9 @@ def scatter(points: Sequence[Point], x_unit: str, titles: tuple[str, str], label
     for mark in _marks(points):
         shapes.append(line("grid", (at(mark), at(mark)), (10, y(base))))
         shapes.append(el("text", units.si(mark, x_unit, 2), x=at(mark), y=HEIGHT - 10, text_anchor="middle"))
-    front = sorted((p for p in points if p.front), key=lambda p: (p.x, p.y))
-    shapes += [line("front", (at(one.x), at(two.x)), (y(one.y), y(two.y))) for one, two in pairwise(front)]
+    for colour in dict.fromkeys(p.colour for p in points):
+        front = sorted((p for p in points if p.front and p.colour == colour), key=lambda p: (p.x, p.y))
+        shapes += [line("front", (at(one.x), at(two.x)), (y(one.y), y(two.y))) for one, two in pairwise(front)]
     shapes += [
         el(
             "circle", cx=at(p.x), cy=y(p.y), r=7 if p.front else 4,

@@ -73,11 +73,17 @@ def test_nothing_was_priced() -> None:
 
 
 def test_the_page_shows_every_point_and_loads_nothing() -> None:
-    rows = [row(0, 2.0, 9e-3, 1), row(1, 2.1, 5e-3, 2), row(2, 2.5, 1e-2, 2), row(3, None, None, None, error="<i>no")]
+    rows = [
+        row(0, 2.0, 9e-3, 1),
+        row(1, 2.1, 5e-3, 2),
+        row(2, 2.5, 1e-2, 2),
+        row(4, 1.9, 1e-2, 1),
+        row(3, None, None, None, error="<i>no"),
+    ]
     page = exploration_page(table(rows, 2.0))
     found = Reader(page)
     circles = [value for tag, name, value in found.attributes if tag == "circle" and name == "class"]
-    assert sorted(circles) == ["dot k0", "dot k1", "dot k1 behind"]
+    assert sorted(circles) == ["dot k0", "dot k0", "dot k1", "dot k1 behind"]
     assert [tag for tag, name, value in found.attributes if tag == "line" and (name, value) == ("class", "front")] == [
         "line"
     ]

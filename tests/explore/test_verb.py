@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,12 @@ def test_ray_is_not_installed(files: Files, tmp_path: Path, monkeypatch: Patch) 
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(TargetUnavailable, match=r"ND3323.*pip install"):
         nd.explore(files.plain, {"dt": DT}, input=files.spikes, out=tmp_path / "page.html", ray="local")
+
+
+def test_no_cluster_answers(files: Files, tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+        with pytest.raises(TargetUnavailable, match=r"ND3323.*has no cluster"):
+            nd.explore(files.plain, {"dt": DT}, input=files.spikes, out=tmp_path / "page.html", ray=address)
