@@ -16,8 +16,9 @@ from neurodeploy.storage.tables import csv_text
 BESIDE = (".json", ".csv", ".work")
 
 
-def check(out: Path) -> None:
-    """ND5004 where no page of that name can be written, said before the work."""
+def check(out: Path, work: Path) -> None:
+    """ND5004 where no page of that name, or nothing in the folder `work`, can be written: said before the work."""
+    check_place(work / "stage", parents=True)
     check_place(out, "explore.html", parents=True)
     if out.suffix.lower() in BESIDE:
         raise BundleError("ND5004", out, "is the name of what stands beside the page", "name it NAME.html")

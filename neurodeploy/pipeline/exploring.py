@@ -23,11 +23,14 @@ from neurodeploy.pipeline.explore_stages import (
     priced,
 )
 from neurodeploy.pipeline.explore_workers import Workers, one_thread
+from neurodeploy.pipeline.pricing import host_profile
 from neurodeploy.pipeline.session import KINDS, STREAM, TEXT, Progress, refuse
 from neurodeploy.storage.stage_files import digest
 from neurodeploy.version import __version__
 
 Row = dict[str, Any]
+#: Of a point, its conversion, loss, mapping and price.
+Keys = tuple[str, str, str, str]
 #: What is made small on the front, by column of the table.
 ON_FRONT = ("loss", "joules_wall", "chips_used")
 #: Columns of what was found; those of the axes stand before them.
@@ -93,14 +96,15 @@ def explore(
     from neurodeploy.pipeline.explore_table import answer, mark_front
 
     axes = read_over(over)
-    check(Path(out))
+    folder = Path(out).with_suffix(".work") if work is None else Path(work)
+    check(Path(out), folder)
     points, rule = chosen(axes, budget, seed)
     kind = kind_of(model)
     data = _data(model, kind, text, input)
+    host_profile(host, False)  # a wrong name is told before the work
     of_text = {"prompt_tokens": prompt_tokens, "tokens": tokens, "max_tokens": max_tokens}
     of_stream = {"steps": steps, "layout": layout}
     refuse(KINDS[STREAM if kind == TEXTS else TEXT].several, of_stream if kind == TEXTS else of_text)
-    folder = Path(out).with_suffix(".work") if work is None else Path(work)
     shared = {"calibration": calibration, "example_inputs": example_inputs}
     run = {
         "eval": {"max_tokens": max_tokens, "with_float": with_float} if kind == TEXTS else of_stream,
@@ -113,29 +117,35 @@ def explore(
         host, powered,
     )  # fmt: skip
     stages, keys = _computed(asked, points, Workers(jobs, ray), progress)
-    rows = [_row(i, point, *(stages.found.get(key) for key in keys[i])) for i, point in enumerate(points)]
-    for row, (_, _, map_key, _) in zip(rows, keys, strict=True):
-        row["bundle"] = None if row["chips_used"] is None else bundle_of(folder, "map", map_key).name
+    rows = [_row(i, point, stages, keys[i]) for i, point in enumerate(points)]
     mark_front(rows, ON_FRONT)
-    losses = [stages.found.get(key[1]) or {} for key in keys]
     table = {
-        "schema": "neurodeploy-explore/1",
-        "model": str(model) if isinstance(model, str | Path) else type(model).__name__,
-        "kind": kind,
-        "data": None if data is None else Path(data).name,
-        "loss_is": LOSS[kind],
-        "relative": kind == TEXTS,
-        "float_loss": min((each["float"] for each in losses if each.get("float") is not None), default=None),
-        "unit": next((found["unit"] for found in stages.found.values() if "unit" in found), None),
+        **_head(asked, model, stages, keys),
         "over": {name: list(values) for name, values in axes.items()},
         "chosen": rule,
-        "host": host,
-        "powered": powered,
+        "rows": rows,
     }
-    table = {"answer": answer(table, rows), **table, "rows": rows}
+    table = {"answer": answer(table, rows), **table}
     paths = written(Path(out), table)
     told = {"work": str(folder), "reused": stages.reused, "computed": stages.computed, "notes": stages.files.notes}
     return {**table, "paths": paths, "stages": told}
+
+
+def _head(asked: Common, model: Any, stages: Stages, keys: Sequence[Keys]) -> dict[str, Any]:
+    """What was explored, and what its figures are of."""
+    losses = [stages.found.get(key[1], {}).get("float") for key in keys]
+    return {
+        "schema": "neurodeploy-explore/1",
+        "model": str(model) if isinstance(model, str | Path) else type(model).__name__,
+        "kind": asked.kind,
+        "data": None if asked.data is None else asked.data.name,
+        "loss_is": LOSS[asked.kind],
+        "relative": asked.kind == TEXTS,
+        "float_loss": min((loss for loss in losses if loss is not None), default=None),
+        "unit": next((found["unit"] for found in stages.found.values() if "unit" in found), None),
+        "host": asked.host,
+        "powered": asked.powered,
+    }
 
 
 def _data(model: Any, kind: str, text: str | Path | None, input: str | Path | None) -> str | Path | None:
@@ -161,9 +171,6 @@ def _absolute(value: Any) -> Any:
     if not isinstance(value, str | Path) or str(value) in (DEMO, *PACKAGED) or not Path(value).exists():
         return value
     return str(Path(value).resolve())
-
-
-Keys = tuple[str, str, str, str]
 
 
 def _computed(
@@ -212,17 +219,19 @@ def _of_options(asked: Common) -> list[str]:
     return [part for name, value in asked.options.items() for part in (name, digest_of(value))]
 
 
-def _row(number: int, point: Point, made: Any, loss: Any, placed: Any, price: Any) -> Row:
+def _row(number: int, point: Point, stages: Stages, keys: Keys) -> Row:
     """One line of the table, of the facts of its stages; None where a stage was not reached."""
-    made, loss, placed, price = (facts or {} for facts in (made, loss, placed, price))
+    made, loss, placed, price = (stages.found.get(key, {}) for key in keys)
     row = {"point": number, **point, **dict.fromkeys(FOUND)}
     row["loss"] = loss.get("loss", made.get("loss"))
     row["loss_change"], row["kl_per_token"] = loss.get("bits_per_byte_change"), loss.get("kl_per_token")
     bands = {f"joules_{name}": band for name, band in price.get("joules", {}).items()}
-    bands |= {"seconds": price["seconds"]} if price.get("seconds") else {}
+    bands |= {"seconds": price["seconds"]} if "seconds" in price else {}
     for name, band in bands.items():
         row |= {name: band["nominal"], f"{name}_low": band["low"], f"{name}_high": band["high"]}
     row |= {name: placed.get(name) for name in ("chips_used", "cores_used", "host_islands")}
+    if row["chips_used"] is not None:
+        row["bundle"] = bundle_of(stages.work, "map", keys[2]).name
     row["front"] = False
     row["error"] = next((facts["error"] for facts in (made, loss, placed, price) if "error" in facts), None)
     return row

@@ -127,7 +127,7 @@ def test_the_command_line_begins_with_the_answer(files: Files, tmp_path: Path, c
     [
         ("ND3320", {"over": ["colour"]}), ("ND3322", {"jobs": 0}), ("ND3322", {"budget": 0}), ("ND3262", {"input": None}),
         ("ND3262", {"text": "x.txt"}), ("ND3264", {"max_tokens": 3}), ("ND3324", {"input": "missing.npy"}),
-        ("ND5004", {"out": "page.json"}),
+        ("ND5004", {"out": "page.json"}), ("ND5004", {"work": __file__}), ("ND4003", {"host": "abacus"}),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked(
