@@ -85,7 +85,8 @@ def _join(address: str, jobs: int | None) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would tell its makers of a cluster that we start
     if ray.is_initialized():
         return
-    where: dict[str, Any] = {"num_cpus": jobs or cores()} if address == LOCAL else {"address": address}
+    # "local" is Ray's word too: a new cluster, whatever else runs here.
+    where: dict[str, Any] = {"address": address, **({"num_cpus": jobs or cores()} if address == LOCAL else {})}
     try:
         _reach(address)
         ray.init(include_dashboard=False if address == LOCAL else None, log_to_driver=False, **where)
