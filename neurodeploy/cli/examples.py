@@ -8,6 +8,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "convert digits.nir --out digits.nd --source snntorch --dt 1e-3",
     ),
     "fit": ("fit gemma3-1b", "fit llama4-scout --system hala-point --bits 4 --json"),
+    "explore": (
+        "explore demo --over preset=quick,a8 --over system=oheo-gulch,kapoho-point",
+        "explore net.onnx --calibration x.npy --input x.npy --over payload_bits=8,16 --over system --jobs 2 --json",
+    ),
     "map": (
         "map smollm2.nd --system alia-point",
         "map digits.nd --system oheo-gulch --rates spikes.npy --objective energy",

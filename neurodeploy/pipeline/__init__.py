@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from neurodeploy.pipeline.checking import verify as verify
     from neurodeploy.pipeline.converting import convert as convert
     from neurodeploy.pipeline.evaluating import eval as eval
+    from neurodeploy.pipeline.exploring import explore as explore
     from neurodeploy.pipeline.exporting import export as export
     from neurodeploy.pipeline.fitting import fit as fit
     from neurodeploy.pipeline.fitting import fit_models as fit_models
@@ -33,6 +34,7 @@ _FILES = {
     "eval": "evaluating", "energy": "pricing", "calibrate": "calibrating", "report": "reporting", "verify": "checking",
     "export": "exporting", "doctor": "this_machine", "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
     "open": "opening", "Bundle": "opening",
+    "explore": "exploring",
 }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "map": making.MapAnswer, "run": running.RunAnswer, "generate": running.GenerateAnswer, "eval": running.EvalAnswer,
     "energy": pricing.EnergyAnswer, "calibrate": making.CalibrateAnswer, "explain": checking.ExplainAnswer,
     "report": checking.ReportAnswer, "export": making.ExportAnswer, "verify": checking.VerifyAnswer,
-    "doctor": checking.DoctorAnswer, "demo": checking.DemoAnswer,
+    "doctor": checking.DoctorAnswer, "explore": checking.ExploreAnswer, "demo": checking.DemoAnswer,
 }  # fmt: skip
 
 

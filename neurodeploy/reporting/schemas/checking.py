@@ -111,3 +111,26 @@ class DemoAnswer(DemoOfOne):
     compared: list[dict[str, Any]] = said("A row for what of the model is on the chip.")
     same_text: dict[str, bool] = said("Whether the others continue the prompt as the first does.")
     host: dict[str, Lines] = said("Operations that are left to the host.")
+
+
+class ExploreAnswer(Described):
+    """What `explore` found over a grid of options."""
+
+    schema_: Literal["neurodeploy-explore/1"] = NAME
+    answer: str = said("The answer in a sentence.")
+    model: str = said("What was explored.")
+    kind: str = said("Its kind.")
+    data: str | None = said("Name of the file that it was run on; null where none was.")
+    loss_is: str = said("What the loss of a row is.")
+    relative: bool = said("Whether `loss_change` is relative to the float model.")
+    float_loss: float | None = said("The loss of the float model; null where it has none.")
+    unit: str | None = said("What joules and seconds are of: a token, or a sample; null where nothing was priced.")
+    host: str = said("Profile of the host.")
+    powered: str | int = said("Chips that are powered.")
+    over: dict[str, list[Any]] = said("Values of each axis.")
+    chosen: str = said("How points were chosen of the grid.")
+    rows: list[dict[str, Any]] = said(
+        "A point each: axes, loss, joules at board and wall with bands, seconds, chips, front."
+    )
+    paths: Any = said("Files that were written.")
+    stages: dict[str, Any] = said("Work folder, stages computed and taken from it, notes.")
