@@ -1,4 +1,5 @@
-"""A small convolutional network on Fashion-MNIST: trained here with fixed steps, converted, compared on all 10 000 test images.
+"""A small convolutional network on Fashion-MNIST: trained here with fixed steps, converted, compared on all 10 000 test
+images.
 
     python benchmarks/fashion_mnist.py --data FOLDER [--steps 1500] [--bits 16 8]
 
@@ -85,7 +86,9 @@ def main() -> None:
             got = np.concatenate(rows)
             same, right = (got.argmax(1) == want.argmax(1)).mean(), (got.argmax(1) == y).mean()
             share = found["multiply_adds"]["on_chip"]
-            print(f"W8A{bits}: {right:.2%}, the same class as float {same:.2%}, {share:.1%} of multiply-adds on the chip")
+            print(
+                f"W8A{bits}: {right:.2%}, the same class as float {same:.2%}, {share:.1%} of multiply-adds on the chip"
+            )
 
 
 if __name__ == "__main__":

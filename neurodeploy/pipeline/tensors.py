@@ -50,7 +50,7 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
 
     began = time.perf_counter()
     refuse_others(out)
-    bits = Bits(_width(options, "payload_bits", 16, 4, 16), _width(options, "weight_bits", 8, 2, 8))
+    bits = Bits(_width(options, "payload_bits", 16, 4, 16), _width(options, "weight_bits", 8, 2, 16))
     tolerance = options.get("tolerance")
     if tolerance is not None and not float(tolerance) > 0:
         raise UserError("ND1313", "--tolerance", f"is {tolerance}", "give an error above 0, relative to the output")

@@ -48,7 +48,10 @@ class Errors:
         self.values, self.errors = Tensors(), Tensors()
 
     def unit(self, name: str) -> float:
-        return self.units.unit_of(name).scale.value
+        """That of its population, which may be coarser than what was asked for."""
+        rows: Any = self.program.conversion["operations"]
+        made = [row["unit"] for row in rows if row.get("value") == name]
+        return float(made[0]) if made else self.units.unit_of(name).scale.value
 
     def sent(self, node: Node, name: str, carried: torch.Tensor, worth: torch.Tensor | float) -> torch.Tensor:
         """A population of `graded_rectified`: the formula above. carried : |W| e + d (|x| + e); worth : c."""

@@ -10,7 +10,14 @@ from typing import Protocol
 import numpy as np
 
 from neurodeploy.errors import ModelError
-from neurodeploy.ir.fixedpoint import BIAS_MAX, STATE_BITS, STATE_MAX, Ints, multiply_shift
+from neurodeploy.ir.fixedpoint import (
+    BIAS_MAX,
+    STATE_BITS,
+    STATE_MAX,
+    Dyadic,
+    Ints,
+    multiply_shift,
+)
 from neurodeploy.ir.network import Projection
 from neurodeploy.ir.payloads import Floats, Unit
 from neurodeploy.ir.population import Population
@@ -64,7 +71,8 @@ class Lowering:
         projections = [
             Projection(
                 f"{s.value.signal.population.name}->{population.name}.{n}", s.value.signal.population.name, population.name,
-                s.synapse, graded=True, instant=True, weight_bits=self.weight_bits,
+                s.synapse, graded=True, instant=True, weight_bits=min(self.weight_bits, 8),
+                weight_exp=s.exponent,
             )
             for n, s in enumerate(sources)
         ]  # fmt: skip
@@ -77,19 +85,20 @@ class Lowering:
         magnitude = np.abs(scale)
         sums = float((peaks / magnitude).max(initial=1.0)) * SUM_HEADROOM
         acc_shift = max(0, math.ceil(math.log2(max(sums, 1.0) / STATE_MAX)))
-        ratio = scale * 2.0**acc_shift / self.unit.scale.value
         bend = self.bend or Bend()
-        slope = np.ones_like(ratio)
+        slope = np.ones_like(scale)
         if np.ndim(bend.slope):
             natural = np.broadcast_to(np.asarray(bend.slope).reshape(-1, *[1] * (len(shape) - 1)), shape)
             slope[placed(order, slope.size)] = natural.reshape(-1)
         else:
             slope *= float(bend.slope)
-        larger = np.maximum(np.abs(ratio), np.abs(ratio * slope))
-        _, shift = multiply_shift(larger)
-        if (shift < 0).any():
-            problem = f"its unit is {larger.max():.3g} times that of its result"
-            raise ModelError("ND1103", self.name(), problem, "give samples that use the network's whole range")
+        larger = np.maximum(magnitude, np.abs(scale * slope)) * 2.0**acc_shift
+        # A multiplier has 15 bits: finer units of the result than that say nothing more.
+        least = int(multiply_shift(larger / self.unit.scale.value)[1].min())
+        if least < 0:
+            self.unit = self.unit._replace(scale=Dyadic(1, self.unit.scale.exponent - least))
+        ratio = scale * 2.0**acc_shift / self.unit.scale.value
+        _, shift = multiply_shift(larger / self.unit.scale.value)
         multiplier, falling = (np.rint(np.ldexp(r, shift)).astype(np.int64) for r in (ratio, ratio * slope))
         params: dict[str, int | Ints] = {
             "multiplier": multiplier, "falling": falling, "shift": shift, "acc_shift": acc_shift,

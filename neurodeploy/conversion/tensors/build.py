@@ -40,7 +40,7 @@ SPATIAL = ("conv", "avg_pool", "max_pool")
 #: Forms whose values have the unit of what they read.
 UNITS_KEPT = ("take", "max_pool")
 #: Bits of a payload that no weight multiplies.
-WIDE = 16
+WIDE = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class _Builder:
         if value is not None:
             self.values[name] = value
             self.work["chip"] += made
-            self.rows.append({**row, "device": "chip", "value": name, **self._place(value)})
+            self.rows.append({**row, "device": "chip", "value": name, "unit": value.unit, **self._place(value)})
             return
         self._operate(node, [self.on_host(n) for n in node.inputs], [shapes[n] for n in node.inputs])
         if bend:  # its activation stays with it

@@ -23,9 +23,9 @@ FOLDED = 1 << 24
 
 
 def read_onnx(path: Path, samples: Sequence[NDArray[Any]]) -> TensorGraph:
-    """samples : of each input in the order of the file, (samples, ...) in place of the file's first axis; or, of an input whose
-    first axis is no batch, such as a state, (samples, *its whole shape); or one number for all. Raises ND1310, ND1313,
-    ND1314."""
+    """samples : of each input in the order of the file, (samples, ...) in place of the file's first axis; or, of an
+    input whose first axis is no batch, such as a state, (samples, *its whole shape); or one number for all. Raises
+    ND1310, ND1313, ND1314."""
     opened = open_onnx(path)
     told = opened.told
     if int(told["opset"]) < OLDEST:

@@ -34,16 +34,19 @@ def table_of(act: str, x: Signal, result: float) -> Params | None:
     return table_of_curve(lambda values: on_torch(values, act), x, result)
 
 
-def table_of_curve(function: Callable[[Any], Any], x: Signal, result: float) -> Params | None:
+def table_of_curve(
+    function: Callable[[Any], Any], x: Signal, result: float, pieces: int | None = None
+) -> Params | None:
     """Table and width of a curve of a value with one unit for all neurons, in units of `result`; None for a value with
-    several, or in units so coarse or so fine that no table can be."""
+    several, or in units so coarse or so fine that no table can be. pieces : None is `PIECES`."""
     import torch
 
+    pieces = PIECES if pieces is None else pieces
     unit = x.unit.scale.value
-    width = math.ceil(math.log2(REACH / (unit * (PIECES // 2))))
+    width = math.ceil(math.log2(REACH / (unit * (pieces // 2))))
     if x.unit.exponent is not None or not 0 <= width <= 22:
         return None
-    ends = (np.arange(PIECES + 1, dtype=np.int64) - PIECES // 2) << width
+    ends = (np.arange(pieces + 1, dtype=np.int64) - pieces // 2) << width
     curve = function(torch.from_numpy(ends * unit)).numpy()
     for end, inner in ((0, 1), (-1, -2)):
         piece = float(ends[inner] - ends[end]) * unit

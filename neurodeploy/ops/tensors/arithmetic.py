@@ -22,6 +22,9 @@ from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Direct
 from neurodeploy.synapses.build import sparse_from_coo
 
+#: A projection's exponent is at most this (`ir.network`).
+RAISED_MAX = 31
+
 
 def common_order(values: Sequence[Value]) -> Ints | None:
     """The order of the first value that lies on a whole population."""
@@ -42,14 +45,22 @@ def add(node: Node, inputs: Sequence[Tensor]) -> Tensor:
 
 
 def lower_add(ask: Ask) -> Value | None:
+    """A value in a coarser unit has weights of a power of two, and beyond the largest of these the exponent of its
+    projection; None beyond that too."""
     order = common_order(ask.inputs)
     logs = [round(math.log2(value.unit)) for value in ask.inputs]
-    if max(logs) - min(logs) > ask.weight_bits - 2:  # the largest power of two that a weight is
+    largest = min(ask.weight_bits, 8) - 2  # the largest power of two that a weight is
+    raised = [log - min(logs) for log in logs]
+    if max(raised) > largest + RAISED_MAX:
         return None
     signs = (1, int(ask.node.settings.get("sign", 1)))
     sources = [
-        FromValue(value, wires(value, order, sign << (log - min(logs))))
-        for value, log, sign in zip(ask.inputs, logs, signs, strict=True)
+        FromValue(
+            value,
+            wires(value, order, sign << min(log, largest)),
+            max(0, log - largest),
+        )
+        for value, log, sign in zip(ask.inputs, raised, signs, strict=True)
     ]
     scale = np.full(ask.node.size, 2.0 ** min(logs))
     return ask.scaled(sources, ask.node.shape, scale, None, order=order, layout=layout_of(ask.inputs, order))

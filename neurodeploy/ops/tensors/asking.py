@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from torch import Tensor as Tensor
 
 
+#: The largest weight of `planes`.
+WIDEST = 127 * 256 + 127
+
+
 class Value(NamedTuple):
     """A tensor on the chip: what neurons send, in one binary unit; its shape, and where its numbers lie (see above)."""
 
@@ -79,10 +83,11 @@ class Bend(NamedTuple):
 
 
 class FromValue(NamedTuple):
-    """Synapses from a value."""
+    """Synapses from a value, each worth ``2**exponent``."""
 
     value: Value
     synapse: Synapse
+    exponent: int = 0
 
 
 class Ask(Protocol):
@@ -140,12 +145,20 @@ def by_channel(values: Floats, shape: Shape) -> Floats:
     return np.tile(np.asarray(values, np.float64), height * width)
 
 
-def rounded(weight: NDArray[np.floating], bits: int) -> tuple[NDArray[np.int8], Floats]:
-    """Weights (rows, ..) to the nearest integers of so many bits, and the scale of each row: ``max |w| / (2**(bits-1) -
-    1)``."""
-    top = 2 ** (bits - 1) - 1
+def planes(whole: Ints, bits: int) -> list[tuple[NDArray[np.int8], int]]:
+    """Integers of more than 8 bits as two synapses, ``w = 256 * high + low``: (weights, exponent)."""
+    if bits <= 8:
+        return [(whole.astype(np.int8), 0)]
+    low = ((whole + 128) & 255) - 128
+    return [(((whole - low) >> 8).astype(np.int8), 8), (low.astype(np.int8), 0)]
+
+
+def rounded(weight: NDArray[np.floating], bits: int) -> tuple[Ints, Floats]:
+    """Weights (rows, ..) to the nearest integers of so many bits, int64, and the scale of each row, ``max |w|`` over
+    the largest integer: ``2**(bits - 1) - 1``, or what two planes hold."""
+    top = min(2 ** (bits - 1) - 1, WIDEST)
     flat = np.asarray(weight, np.float64).reshape(len(weight), -1)
     largest = np.abs(flat).max(axis=1, initial=0.0)
     scale = np.where(largest > 0, largest, 1.0) / top
-    whole = np.rint(flat / scale[:, None]).clip(-top, top).astype(np.int8)
+    whole = np.rint(flat / scale[:, None]).clip(-top, top).astype(np.int64)
     return whole.reshape(weight.shape), scale

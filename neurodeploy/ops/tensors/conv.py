@@ -12,7 +12,17 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.tensors import Node
-from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, by_channel, chip_shape, rounded, sides, spatial
+from neurodeploy.ops.tensors.asking import (
+    Ask,
+    FromValue,
+    Value,
+    by_channel,
+    chip_shape,
+    planes,
+    rounded,
+    sides,
+    spatial,
+)
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Conv
 
@@ -57,14 +67,15 @@ def lower(ask: Ask) -> Value:
     whole, scale = rounded(weight, ask.weight_bits)
     x = ask.settled(ask.inputs[0], spatial(ask.inputs[0].shape))
     channels, height, width = sides(x.shape)
-    synapse = Conv(
-        np.ascontiguousarray(whole.transpose(0, 3, 2, 1)), (width, height, channels), pairs(node, "stride", 1),
-        pairs(node, "padding", 0), pairs(node, "dilation", 1), int(node.settings.get("groups", 1)),
-        bool(node.settings.get("transposed")), pairs(node, "output_padding", 0),
+    kernel = np.ascontiguousarray(whole.transpose(0, 3, 2, 1))
+    geometry: tuple[Any, ...] = (
+        (width, height, channels), pairs(node, "stride", 1), pairs(node, "padding", 0), pairs(node, "dilation", 1),
+        int(node.settings.get("groups", 1)), bool(node.settings.get("transposed")), pairs(node, "output_padding", 0),
     )  # fmt: skip
+    sources = [FromValue(x, Conv(part, *geometry), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
     bias = by_channel(node.arrays["bias"], shape) if "bias" in node.arrays else None
     return ask.scaled(
-        [FromValue(x, synapse)],
+        sources,
         shape,
         by_channel(scale * x.unit, shape),
         bias,

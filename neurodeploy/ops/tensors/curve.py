@@ -16,7 +16,7 @@ import numpy as np
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.tensors import Node
 from neurodeploy.ops.host.lowering import Signal, requantise
-from neurodeploy.ops.host.pieces import PIECES, table_of_curve, unit_of
+from neurodeploy.ops.host.pieces import table_of_curve, unit_of
 from neurodeploy.ops.tensors.arithmetic import layout_of, wires
 from neurodeploy.ops.tensors.asking import Ask, Bend, FromValue, Value
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
@@ -49,6 +49,10 @@ CURVES: Mapping[str, Callable[[Tensor], Tensor]] = {
 }
 #: Those that are far from such a line for long.
 SLOW = ("softsign",)
+
+
+#: Pieces of a table: what is fed back, as the gates of a recurrent layer are, adds up the errors of its steps.
+PIECES = 1024
 
 
 def bend_of(node: Node) -> Bend:
@@ -91,7 +95,7 @@ def lower_curve(ask: Ask) -> Value | None:
     order = x.order if x.whole else None
     x = ask.settled(x, order)
     signal = x.signal
-    table = table_of_curve(CURVES[ask.node.settings["act"]], signal, unit_of(signal))
+    table = table_of_curve(CURVES[ask.node.settings["act"]], signal, unit_of(signal), PIECES)
     params = requantise(np.full(x.size, unit_of(signal)), ask.unit.steps(x.size), ask.unit.bits)
     if table is None or params is None:
         return None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from neurodeploy.ir.tensors import Node
-from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, rounded
+from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, planes, rounded
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Conv, Dense
 
@@ -32,15 +32,18 @@ def lower(ask: Ask) -> Value:
     if len(x.shape) == 1:
         if np.unique(x.places).size < x.size:
             x = ask.settled(x, None)
-        weight = np.zeros((rows, x.signal.size), np.int8)
+        weight = np.zeros((rows, x.signal.size), np.int64)
         weight[:, x.places] = whole
+        sources = [FromValue(x, Dense(part), exponent) for part, exponent in planes(weight, ask.weight_bits)]
         real = None if bias is None else np.asarray(bias, np.float64)
-        return ask.scaled([FromValue(x, Dense(weight))], node.shape, scale * x.unit, real, order=None)
+        return ask.scaled(sources, node.shape, scale * x.unit, real, order=None)
     x = ask.settled(x, None)
     places = math.prod(x.shape[:-1])
-    synapse = Conv(whole[:, None, None, :], (places, 1, x.shape[-1]))
+    shape = (places, 1, x.shape[-1])
+    kernel = whole[:, None, None, :]
+    sources = [FromValue(x, Conv(part, shape), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
     real = None if bias is None else np.tile(np.asarray(bias, np.float64), places)
-    return ask.scaled([FromValue(x, synapse)], node.shape, np.tile(scale * x.unit, places), real, order=None)
+    return ask.scaled(sources, node.shape, np.tile(scale * x.unit, places), real, order=None)
 
 
 FORM = TensorForm(run, host("linear", "a matrix product"), lower, bends=True)
