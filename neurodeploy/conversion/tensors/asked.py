@@ -48,7 +48,7 @@ class Lowering:
 
     def scaled(
         self, sources: Sequence[FromValue], shape: Shape, scale: Floats, bias: Floats | None, *, order: Ints | None,
-        layout: Shape | None = None,
+        layout: Shape | None = None, reach: Floats | None = None,
     ) -> Value:  # fmt: skip
         size = math.prod(shape)
         peaks = self.peaks
@@ -59,7 +59,9 @@ class Lowering:
         )
         by_neuron = np.empty(size)
         by_neuron[placed(order, size)] = np.broadcast_to(natural, shape).reshape(-1)
-        params = self._numbers(scale, bias, by_neuron, shape, order)
+        sums = by_neuron / np.abs(scale) * SUM_HEADROOM
+        sums = sums if reach is None else np.minimum(sums, reach)
+        params = self._numbers(scale, bias, float(sums.max(initial=1.0)), shape, order)
         population = Population(self.name(), layout or (size,), "graded_rectified", params)
         projections = [
             Projection(
@@ -71,11 +73,9 @@ class Lowering:
         return self.made(population, projections, Value(Signal(population, 0, size, self.unit), shape, order))
 
     def _numbers(
-        self, scale: Floats, bias: Floats | None, peaks: Floats, shape: Shape, order: Ints | None
+        self, scale: Floats, bias: Floats | None, sums: float, shape: Shape, order: Ints | None
     ) -> dict[str, int | Ints]:
-        """Parameters of `neurons.graded_rectified`."""
-        magnitude = np.abs(scale)
-        sums = float((peaks / magnitude).max(initial=1.0)) * SUM_HEADROOM
+        """Parameters of `neurons.graded_rectified`; sums : the largest that is to have room."""
         acc_shift = max(0, math.ceil(math.log2(max(sums, 1.0) / STATE_MAX)))
         ratio = scale * 2.0**acc_shift / self.unit.scale.value
         bend = self.bend or Bend()

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.fixedpoint import STATE_BITS, Ints
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.tensors import Node
 from neurodeploy.ops.host.lowering import Signal, requantise
-from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, placed
+from neurodeploy.ops.tensors.asking import BIAS_BITS, Ask, FromValue, Value, placed
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Direct
 from neurodeploy.synapses.build import sparse_from_coo
@@ -77,15 +77,19 @@ def lower_affine(ask: Ask) -> Value:
         np.broadcast_to(np.asarray(node.arrays[name], np.float64), node.shape).reshape(-1)
         for name in ("scale", "shift")
     )
-    real = np.abs(scale) * x.unit > ask.unit.scale.value * 2.0**-30
+    worth = np.abs(scale) * x.unit
+    real = worth > np.maximum(ask.unit.scale.value * 2.0**-30, np.abs(shift) * 2.0**-BIAS_BITS)
+    # where some constants dwarf their factors all sums are shifted: the others come with a larger weight
+    weight = np.ones(x.size, np.int8)
+    if (worth[real] < np.abs(shift[real]) * 2.0 ** (1 - STATE_BITS)).any():
+        weight[worth * 2.0 ** (2 - ask.weight_bits) > np.abs(shift) * 2.0**-BIAS_BITS] = 1 << (ask.weight_bits - 2)
     factor, bias = np.empty(x.size), np.empty(x.size)
-    factor[places] = np.where(real, scale * x.unit, ask.unit.scale.value)
+    factor[places] = np.where(real, scale * x.unit / weight, ask.unit.scale.value)
     bias[places] = shift
     synapse = wires(x, order)
-    if not real.all():
+    if not real.all() or (weight > 1).any():
         kept = np.flatnonzero(real)
-        ones = np.ones(len(kept), np.int8)
-        synapse = sparse_from_coo(x.size, x.signal.size, places[kept], x.places[kept], ones)
+        synapse = sparse_from_coo(x.size, x.signal.size, places[kept], x.places[kept], weight[kept])
     return ask.scaled(
         [FromValue(x, synapse)], node.shape, factor, bias if shift.any() else None, order=order,
         layout=layout_of(ask.inputs, order),

@@ -69,6 +69,10 @@ class Value(NamedTuple):
         return self.size == self.signal.size and np.array_equal(self.places, placed(order, self.size))
 
 
+#: A bias is smaller in a sum; 24 bits and 6 more leave the other rows of 8-bit weights and 16-bit payloads theirs.
+BIAS_BITS = 28
+
+
 class Bend(NamedTuple):
     """An activation of straight lines: ``min(max(x where x >= 0 else slope * x, low), high)``; slope: one, or one a channel
     (the first axis)."""
@@ -98,10 +102,10 @@ class Ask(Protocol):
 
     def scaled(
         self, sources: Sequence[FromValue], shape: Shape, scale: Floats, bias: Floats | None, *, order: Ints | None,
-        layout: Shape | None = None,
+        layout: Shape | None = None, reach: Floats | None = None,
     ) -> Value:  # fmt: skip
         """A population ``unit * s = bend(scale * sum + bias)`` by neuron, of the value `shape` in this order; `layout`: the
-        shape of the population."""
+        shape of the population; `reach`: no sum is larger, by neuron."""
 
     def settled(self, value: Value, order: Ints | None) -> Value:
         """The value with its numbers in this order on a whole population; one comes between where it has another."""
@@ -140,12 +144,28 @@ def by_channel(values: Floats, shape: Shape) -> Floats:
     return np.tile(np.asarray(values, np.float64), height * width)
 
 
-def rounded(weight: NDArray[np.floating], bits: int) -> tuple[NDArray[np.int8], Floats]:
-    """Weights (rows, ..) to the nearest integers of so many bits, and the scale of each row: ``max |w| / (2**(bits-1) -
-    1)``."""
+class RoundedRows(NamedTuple):
+    """Weights in integers: `scale` is what 1 in a sum stands for and `reach` the largest sum, by row; bias by row."""
+
+    whole: NDArray[np.int8]
+    scale: Floats
+    bias: Floats | None
+    reach: Floats
+
+
+def rows_of(node: Node, weight: NDArray[np.floating], bits: int, x: Value) -> RoundedRows:
+    """Weights (rows, ..) of a value to the nearest integers of so many bits, each row by its largest: ``max |w| / (2**(bits
+    - 1) - 1)``. A row whose bias dwarfs its weights, such as a dead channel of a batch norm, has larger steps: all rows of
+    a population shift their sums alike, and would lose their bits."""
     top = 2 ** (bits - 1) - 1
+    bias = np.asarray(node.arrays["bias"], np.float64) if "bias" in node.arrays else None
     flat = np.asarray(weight, np.float64).reshape(len(weight), -1)
     largest = np.abs(flat).max(axis=1, initial=0.0)
-    scale = np.where(largest > 0, largest, 1.0) / top
-    whole = np.rint(flat / scale[:, None]).clip(-top, top).astype(np.int8)
-    return whole.reshape(weight.shape), scale
+    step = np.where(largest > 0, largest, 1.0) / top
+    if bias is not None:
+        step = np.maximum(step, np.abs(bias) / (x.unit * 2.0**BIAS_BITS))
+    whole = np.rint(flat / step[:, None]).clip(-top, top).astype(np.int8)
+    scale = step * x.unit
+    reach = np.abs(whole.astype(np.float64)).sum(axis=1) * x.signal.largest
+    reach += 0.0 if bias is None else np.abs(bias) / scale
+    return RoundedRows(whole.reshape(weight.shape), scale, bias, reach)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.ir.tensors import Node
-from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, by_channel, chip_shape, rounded, sides, spatial
+from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, by_channel, chip_shape, rows_of, sides, spatial
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Conv
 
@@ -54,22 +54,22 @@ def lower(ask: Ask) -> Value:
     weight = by_output(node)
     if weight.ndim == 3:
         weight = weight[:, :, None]
-    whole, scale = rounded(weight, ask.weight_bits)
     x = ask.settled(ask.inputs[0], spatial(ask.inputs[0].shape))
+    rows = rows_of(node, weight, ask.weight_bits, x)
     channels, height, width = sides(x.shape)
     synapse = Conv(
-        np.ascontiguousarray(whole.transpose(0, 3, 2, 1)), (width, height, channels), pairs(node, "stride", 1),
+        np.ascontiguousarray(rows.whole.transpose(0, 3, 2, 1)), (width, height, channels), pairs(node, "stride", 1),
         pairs(node, "padding", 0), pairs(node, "dilation", 1), int(node.settings.get("groups", 1)),
         bool(node.settings.get("transposed")), pairs(node, "output_padding", 0),
     )  # fmt: skip
-    bias = by_channel(node.arrays["bias"], shape) if "bias" in node.arrays else None
     return ask.scaled(
         [FromValue(x, synapse)],
         shape,
-        by_channel(scale * x.unit, shape),
-        bias,
+        by_channel(rows.scale, shape),
+        None if rows.bias is None else by_channel(rows.bias, shape),
         order=spatial(shape),
         layout=chip_shape(shape),
+        reach=by_channel(rows.reach, shape),
     )
 
 

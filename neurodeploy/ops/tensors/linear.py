@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from neurodeploy.ir.tensors import Node
-from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, rounded
+from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, rows_of
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Conv, Dense
 
@@ -27,20 +27,21 @@ def run(node: Node, inputs: Sequence[Tensor]) -> Tensor:
 
 def lower(ask: Ask) -> Value:
     node, x = ask.node, ask.inputs[0]
-    whole, scale = rounded(node.arrays["weight"], ask.weight_bits)
-    bias, rows = node.arrays.get("bias"), len(whole)
+    rows = rows_of(node, node.arrays["weight"], ask.weight_bits, x)
     if len(x.shape) == 1:
         if np.unique(x.places).size < x.size:
             x = ask.settled(x, None)
-        weight = np.zeros((rows, x.signal.size), np.int8)
-        weight[:, x.places] = whole
-        real = None if bias is None else np.asarray(bias, np.float64)
-        return ask.scaled([FromValue(x, Dense(weight))], node.shape, scale * x.unit, real, order=None)
+        weight = np.zeros((len(rows.whole), x.signal.size), np.int8)
+        weight[:, x.places] = rows.whole
+        return ask.scaled(
+            [FromValue(x, Dense(weight))], node.shape, rows.scale, rows.bias, order=None, reach=rows.reach
+        )
     x = ask.settled(x, None)
     places = math.prod(x.shape[:-1])
-    synapse = Conv(whole[:, None, None, :], (places, 1, x.shape[-1]))
-    real = None if bias is None else np.tile(np.asarray(bias, np.float64), places)
-    return ask.scaled([FromValue(x, synapse)], node.shape, np.tile(scale * x.unit, places), real, order=None)
+    synapse = Conv(rows.whole[:, None, None, :], (places, 1, x.shape[-1]))
+    bias = None if rows.bias is None else np.tile(rows.bias, places)
+    scale, reach = np.tile(rows.scale, places), np.tile(rows.reach, places)
+    return ask.scaled([FromValue(x, synapse)], node.shape, scale, bias, order=None, reach=reach)
 
 
 FORM = TensorForm(run, host("linear", "a matrix product"), lower, bends=True)
