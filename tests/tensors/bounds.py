@@ -23,6 +23,7 @@ from neurodeploy.conversion.tensors.passes import fused
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.tensors import Node, TensorGraph
 from neurodeploy.ops.tensors import FORMS
+from neurodeploy.ops.tensors.asking import BIAS_BITS
 from neurodeploy.ops.tensors.conv import by_output
 
 Tensors = dict[str, torch.Tensor]
@@ -109,6 +110,8 @@ def weighted(on: Errors, node: Node, name: str) -> torch.Tensor:
     (x, e), (weight, top) = on.given(node)[0], (torch.tensor(node.arrays["weight"]), 2 ** (on.bits.weight - 1) - 1)
     rows = torch.tensor(by_output(node)).abs().flatten(1).amax(dim=1)
     step = torch.where(rows > 0, rows, torch.ones(())) / top
+    if "bias" in node.arrays:
+        step = torch.maximum(step, torch.tensor(node.arrays["bias"]).abs() / (on.unit(node.inputs[0]) * 2.0**BIAS_BITS))
     side = (1, -1, *[1] * (len(node.shape) - 1)) if node.form == "conv" else (1, *[1] * (len(node.shape) - 1), -1)
     ones = torch.ones_like(weight)
     carried = _through(node, e, weight.abs()) + _through(node, x + e, ones) * step.reshape(side) / 2
@@ -175,5 +178,6 @@ CHIP: Mapping[str, Callable[[Errors, Node, str], torch.Tensor]] = {
 }  # fmt: skip
 HOSTED: Mapping[str, Callable[[Errors, Node, Any], torch.Tensor]] = {
     "matmul": product, "reduce": reduced, "divide": divided,
+    "add": lambda on, node, given: given[0][1] + given[1][1],
     "rectify": lambda on, node, given: given[0][1] * max(1.0, float(node.settings.get("slope", 1.0))),
 }  # fmt: skip
