@@ -119,8 +119,11 @@ def weighted(on: Errors, node: Node, name: str) -> torch.Tensor:
 
 
 def added(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """A value in a unit too fine for a weight comes in a coarser one first."""
     (_, a), (_, b) = on.given(node)
-    return on.sent(node, name, a + b, min(on.unit(n) for n in node.inputs))
+    units = [on.unit(n) for n in node.inputs]
+    least = max(units) * 2.0 ** (2 - on.bits.weight)
+    return on.sent(node, name, a + b + (least if min(units) < least else 0.0), max(min(units), least))
 
 
 def scaled(on: Errors, node: Node, name: str) -> torch.Tensor:
@@ -178,6 +181,5 @@ CHIP: Mapping[str, Callable[[Errors, Node, str], torch.Tensor]] = {
 }  # fmt: skip
 HOSTED: Mapping[str, Callable[[Errors, Node, Any], torch.Tensor]] = {
     "matmul": product, "reduce": reduced, "divide": divided,
-    "add": lambda on, node, given: given[0][1] + given[1][1],
     "rectify": lambda on, node, given: given[0][1] * max(1.0, float(node.settings.get("slope", 1.0))),
 }  # fmt: skip

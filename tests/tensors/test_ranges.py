@@ -61,7 +61,9 @@ def test_a_dead_channel(kind: str, tiny: float) -> None:
 
 @pytest.mark.parametrize("ratio", [1e-9, 1e-4, 1.0, 1e4, 1e9])
 def test_sums_of_values_of_different_sizes(ratio: float) -> None:
-    program = made(Of(lambda x: (x + x.sin() * ratio, torch.cat([x.relu() * ratio, x - 1], 1), x * (x * ratio))), (5,))
+    """All on the chip, whose weights reach no further than 64 units."""
+    program = made(Of(lambda x: (x + x.tanh() * ratio, torch.cat([x.relu() * ratio, x - 1], 1), x * (x * ratio))), (5,))
+    assert not program.program.operations
     result = run(program, ReferenceRunner())
     within_bounds(program, result)
     same_on_all(program, result)
@@ -78,6 +80,13 @@ def test_narrow_widths(bits: Bits) -> None:
         same_on_all(program, result)
         if bits.payload >= 12 and bits.weight >= 4:
             within_bounds(program, result, bits)
+
+
+def test_what_stays_on_the_host_crosses_no_border_for_it() -> None:
+    """A clip beyond 0 is the host's, and so is what it reads: inputs of the chip for it would be crossings for nothing."""
+    program = made(Of(lambda x: x.exp().clamp(0.5, 2.0)), (4,)).program
+    assert [type(step).__name__ for step in program.host] == ["Decode", "HostOp", "HostOp", "Encode"]
+    assert len(program.network.populations) == 2
 
 
 def test_a_mask_leaves_the_scores_their_bits() -> None:

@@ -28,7 +28,7 @@ class Populations(Protocol):
     populations: dict[str, Population]
     projections: list[Projection]
 
-    def rewired(self, value: Value, order: Ints | None) -> Value: ...
+    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -105,10 +105,10 @@ class Lowering:
                 params[name] = int(np.clip(round(end / self.unit.scale.value), -STATE_MAX, STATE_MAX))
         return params
 
-    def settled(self, value: Value, order: Ints | None) -> Value:
-        if value.lies(order):
+    def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
+        if value.lies(order) and unit in (None, value.signal.unit):
             return value
-        return self.own.rewired(value, order)
+        return self.own.rewired(value, order, unit)
 
     def made(self, population: Population, projections: Sequence[Projection], value: Value) -> Value:
         self.own.populations[population.name] = population

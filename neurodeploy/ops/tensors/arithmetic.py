@@ -7,12 +7,11 @@ shape that broadcasts. `mul`: ``y = a * b`` of two values, on the chip one neuro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import STATE_BITS, Ints
+from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.tensors import Node
@@ -41,18 +40,21 @@ def add(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     return a - b if node.settings.get("sign", 1) < 0 else a + b
 
 
-def lower_add(ask: Ask) -> Value | None:
+def lower_add(ask: Ask) -> Value:
+    """A weight is a power of two up to the width of weights; a value whose unit is finer than that reaches comes in a
+    coarser one, whose last bit is below that of the other."""
     order = common_order(ask.inputs)
-    logs = [round(math.log2(value.unit)) for value in ask.inputs]
-    if max(logs) - min(logs) > ask.weight_bits - 2:  # the largest power of two that a weight is
-        return None
+    most = max(ask.inputs, key=lambda value: value.unit).signal.unit
+    least = most._replace(scale=Dyadic(1, most.scale.exponent - (ask.weight_bits - 2)))
+    inputs = [ask.settled(v, order, least) if v.unit < least.scale.value else v for v in ask.inputs]
+    logs = [value.signal.unit.scale.exponent for value in inputs]
     signs = (1, int(ask.node.settings.get("sign", 1)))
     sources = [
         FromValue(value, wires(value, order, sign << (log - min(logs))))
-        for value, log, sign in zip(ask.inputs, logs, signs, strict=True)
+        for value, log, sign in zip(inputs, logs, signs, strict=True)
     ]
     scale = np.full(ask.node.size, 2.0 ** min(logs))
-    return ask.scaled(sources, ask.node.shape, scale, None, order=order, layout=layout_of(ask.inputs, order))
+    return ask.scaled(sources, ask.node.shape, scale, None, order=order, layout=layout_of(inputs, order))
 
 
 def layout_of(values: Sequence[Value], order: Ints | None) -> tuple[int, ...] | None:

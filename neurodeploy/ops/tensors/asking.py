@@ -107,8 +107,9 @@ class Ask(Protocol):
         """A population ``unit * s = bend(scale * sum + bias)`` by neuron, of the value `shape` in this order; `layout`: the
         shape of the population; `reach`: no sum is larger, by neuron."""
 
-    def settled(self, value: Value, order: Ints | None) -> Value:
-        """The value with its numbers in this order on a whole population; one comes between where it has another."""
+    def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
+        """The value with its numbers in this order on a whole population, and in this unit; one comes between where it has
+        others."""
 
     def made(self, population: Population, projections: Sequence[Projection], value: Value) -> Value:
         """A population that the form makes itself."""
