@@ -20,24 +20,34 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from pathlib import Path
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 #: Seeds that one process converts.
 CHUNK = 25
 
 
-def megabytes() -> tuple[float, float]:
-    """The most that this process, and any that it started, ever held."""
-    own, others = (resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return own, others
+def megabytes() -> float:
+    """The most that this process, or any that it started, ever held."""
+    return max(resource.getrusage(who).ru_maxrss / 1024 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def overdue(*_: object) -> None:
     raise TimeoutError("takes too long")
 
 
-def tried(seeds: list[int], seconds: int, memory: float) -> list[tuple[int, str, str, float]]:
-    """Seed, what became of it, what was wrong, and its seconds."""
+class Row(NamedTuple):
+    """What became of a file, what was wrong with that, its seconds, and the most memory that was held until then."""
+
+    seed: int
+    became: str
+    problem: str
+    seconds: float
+    megabytes: float
+
+
+def tried(seeds: list[int], seconds: int, memory: float) -> list[Row]:
+    """In this process, as far as the first that is wrong."""
     from tests.tensors.mutations import outcome
 
     warnings.simplefilter("ignore")
@@ -51,22 +61,22 @@ def tried(seeds: list[int], seconds: int, memory: float) -> list[tuple[int, str,
         except Exception:
             problem = traceback.format_exc(limit=-4)
         signal.alarm(0)
-        if max(megabytes()) > memory:
-            problem += f"{megabytes()} megabytes"
-        found.append((seed, became, problem, time.perf_counter() - begun))
+        if megabytes() > memory:
+            problem += f"{megabytes():.0f} megabytes"
+        found.append(Row(seed, became, problem, time.perf_counter() - begun, megabytes()))
         if problem:
             break  # what it holds would be laid at the door of the next
     return found
 
 
-def in_a_process(seeds: list[int], seconds: int, memory: float) -> list[tuple[int, str, str, float]]:
+def in_a_process(seeds: list[int], seconds: int, memory: float) -> list[Row]:
     """`tried` in a process of its own; where it dies, one by one."""
     try:
         with ProcessPoolExecutor(1, get_context("spawn")) as pool:
             return pool.submit(tried, seeds, seconds, memory).result()
     except BrokenProcessPool:
         if len(seeds) == 1:
-            return [(seeds[0], "", "its process died", 0.0)]
+            return [Row(seeds[0], "", "its process died", 0.0, 0.0)]
         return [row for seed in seeds for row in in_a_process([seed], seconds, memory)]
 
 
@@ -77,20 +87,22 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--memory", type=float, default=1000)
     asked = parser.parse_args()
-    left, rows = list(range(asked.first, asked.first + asked.seeds)), list[tuple[int, str, str, float]]()
+    left, rows = list(range(asked.first, asked.first + asked.seeds)), list[Row]()
     while left:
         found = in_a_process(left[:CHUNK], asked.seconds, asked.memory)
-        for seed, _, problem, _ in found:
-            if problem:
-                print(f"seed {seed}\n{problem}", flush=True)
+        for row in found:
+            if row.problem:
+                print(f"seed {row.seed}\n{row.problem}", flush=True)
         left = left[len(found) :]
         rows += found
         if len(rows) % 100 < len(found):
             print(f"{len(rows)} files", flush=True)
-    wrong = sorted(seed for seed, _, problem, _ in rows if problem)
-    became = dict(Counter(how or "wrong" for _, how, _, _ in rows).most_common())
-    longest = max(seconds for *_, seconds in rows)
-    print(f"{len(rows)} files, {len(wrong)} wrong: {wrong}; {became}; the longest took {longest:.1f} s")
+    wrong = sorted(row.seed for row in rows if row.problem)
+    became = dict(Counter(row.became or "wrong" for row in rows).most_common())
+    seconds, most = max(row.seconds for row in rows), max(row.megabytes for row in rows)
+    print(
+        f"{len(rows)} files, {len(wrong)} wrong: {wrong}; {became}; the longest {seconds:.1f} s, the most {most:.0f} MB"
+    )
     sys.exit(bool(wrong))
 
 

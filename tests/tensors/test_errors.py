@@ -163,6 +163,8 @@ FILES: dict[str, tuple[str, str, Callable[[], ModelProto]]] = {
     "nowhere": ("ND1314", "tensor 'w' lies in no file", lambda: _external("w.bin", key="place")),
     "shape": ("ND1310", r"Gemm \(node 0\)", lambda: model([node("Gemm", "x w", "y")], {"x": (1, 3)}, "y", {
         "w": np.ones((2, 2), np.float32)})),
+    "lacking": ("ND1310", r"Conv \(node 0\): has no weights", lambda: model([node("Conv", "x", "y")], {"x": (1, 3)}, "y")),
+    "half": ("ND1310", r"Add \(node 0\): lacks an input", lambda: model([node("Add", "x", "y")], {"x": (1, 3)}, "y")),
     "unmade": ("ND1314", r"uses 'z' before it is made \(node 0\)", lambda: model(
         [node("Relu", "z", "y")], {"x": (1, 3)}, "y")),
     "constant": ("ND1314", "output that does not depend", lambda: model([node("Relu", "c", "y")], {"x": (1, 3)}, "y", {

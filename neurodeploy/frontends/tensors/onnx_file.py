@@ -19,6 +19,8 @@ from neurodeploy.ir.tensors import TensorGraph
 #: Older operators mean other things.
 OLDEST = 13
 DOMAINS = ("", "ai.onnx")
+#: Of an operator of the table, but for those of any number.
+MOST_INPUTS = 5
 
 
 def read_onnx(path: Path, shapes: Sequence[tuple[int, ...]]) -> TensorGraph:
@@ -72,7 +74,8 @@ def _node(opened: OnnxFile, making: NodeMaker, node: dict[str, Any], number: int
     elif not any(isinstance(x, Ref) for x in given):
         found = folded(making, node["op"], given, attrs, len(node["outputs"]), int(opened.told["opset"]))
     elif node["op"] in TABLE:
-        found = making.read(TABLE[node["op"]], node["outputs"][0], given, attrs)
+        left_out = [None] * (MOST_INPUTS - len(given))
+        found = making.read(TABLE[node["op"]], node["outputs"][0], given + left_out, attrs)
     else:
         raise making.fail("is no operator that can be converted", f"known are {len(TABLE)}; see docs/modules.md")
     results = found if isinstance(found, list) else [found]
