@@ -19,7 +19,7 @@ MOST_LINES = 300
 LONG: dict[str, str] = {}
 #: Public classes that share their name with another, still.
 NAMES = """
-Band Call Column Fields Kind Layer Limit Link Matrix
+Band Bundle Call Column Fields Kind Layer Limit Link Matrix
 Options Part Piece Places Plan Population Port Prices Program Projection Rule Scene Segment
 Settings State Stream Task Traffic Unit
 """

@@ -68,6 +68,18 @@ def counted(program: Program, counts: ActivityCounts | RunActivity, assignments:
     )
 
 
+def homes(program: Program, run: Counted) -> dict[str, RunActivity]:
+    """What ran where each population is computed. A later segment that reads what has stayed of it on the chip may be of
+    fewer steps, as the head's is, and counts what arrives there alone."""
+    return {
+        name: run.everywhere[segment.name]
+        for segment in program.segments
+        if segment.name in run.everywhere
+        for name in segment.network.populations
+        if name not in segment.reads
+    }
+
+
 def _host(program: Program, gone: Sequence[str], ticks: int) -> tuple[Work, list[Work]]:
     """The work of the host's operations and of each of the populations that it computes, tick by tick."""
     from neurodeploy.ops import lookup

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.accounting.counted import counted
+from neurodeploy.accounting.counted import counted, homes
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import Basis, Quantity
 from neurodeploy.ir.fixedpoint import Ints
@@ -66,12 +66,8 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
     UserError : ND3102, nothing was run. InternalError : ND9031, counts of what is no segment of the program.
     """
     run, network = counted(program, counts), program.network
-    known = {segment.name: segment for segment in program.segments}
-    ticks = dict.fromkeys(network.populations, 0)
-    fired: dict[str, Mapping[str, Ints]] = {}
-    for name, activity in run.everywhere.items():
-        ticks |= dict.fromkeys(known[name].network.populations, activity.steps * activity.samples)
-        fired |= activity.fired
+    home = homes(program, run)
+    ticks = {name: home[name].ticks if name in home else 0 for name in network.populations}
     if run.units <= 0 or not any(ticks.values()):
         raise UserError(
             "ND3102", program.info.name, "nothing was run, and metrics are of a run", "run at least one token or step"
@@ -83,9 +79,10 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
             nonzero += int(
                 p.synapse.nonzero_fan_out().sum() if p.synapse.uniform else np.count_nonzero(p.synapse.weight)
             )
-        if p.source in fired:
+        arrived = home[p.target].fired if p.target in home else {}
+        if p.source in arrived:
             fan = p.synapse.nonzero_fan_out() if exact else p.synapse.fan_out()
-            effective = int(fired[p.source][p.source_port] @ fan)
+            effective = int(arrived[p.source][p.source_port] @ fan)
             source = network.populations[p.source]
             # Whether an event can be another number than 1 and -1.
             graded = p.graded and (source.model == INPUT or get_model(source.model).out_bits > 2)
@@ -98,7 +95,7 @@ def metrics(program: Program, counts: ActivityCounts | RunActivity, *, exact: bo
     payloads = sum(network.populations[n].size * len(output_ports(network.populations[n])) * ticks[n] for n in sending)
     operations = {n: _operations(p) for n, p in neurons.items()}
     updates = sum(int(each.sum()) * ticks[n] for n, each in operations.items() if each is not None)
-    sent = sum(int(each.sum()) for n in sending for each in fired.get(n, {}).values())
+    sent = sum(int(each.sum()) for n in sending if n in home for each in home[n].fired.get(n, {}).values())
     return {
         "Footprint": footprint(network),
         "ParameterCount": sum(p.synapse.weight.size for p in network.projections)

@@ -18,7 +18,7 @@ Nothing here is pickled. A bundle is written under a temporary name beside its f
 
 from __future__ import annotations
 
-from neurodeploy.bundle.reader import Bundle, open_bundle
+from neurodeploy.bundle.reader import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.writer import BundleWriter, write_bundle
 
-__all__ = ["Bundle", "BundleWriter", "open_bundle", "write_bundle"]
+__all__ = ["AnyPath", "Bundle", "BundleWriter", "open_bundle", "write_bundle"]

@@ -9,8 +9,8 @@ from typing import Any
 
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.float_network import size_of
-from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
+from neurodeploy.ir.segments import Encode
 from neurodeploy.ir.typed import Row, as_integer, as_text, get, integer, items, number, table, text, texts
 from neurodeploy.synapses.hollow import Facts
 
@@ -28,7 +28,7 @@ _ABSENT: Mapping[str, Any] = {
 def conversion_of(value: dict[str, Any], program: Program, path: Path) -> dict[str, Any]:
     """The conversion of a program with all that verbs read of it, checked; ND5006 where something is not there or not of its
     type: of a calibration where a text is read, of rounding where streams are."""
-    return _rounded(value, program.network, path) if program.streamed else _calibrated(value, path)
+    return _rounded(value, program, path) if program.streamed else _calibrated(value, path)
 
 
 def _calibrated(value: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _hollow(told: Row) -> None:
         raise ValueError(f"{sorted(told)} are not what is told of a model without weights")
 
 
-def _rounded(value: dict[str, Any], network: Network, path: Path) -> dict[str, Any]:
+def _rounded(value: dict[str, Any], program: Program, path: Path) -> dict[str, Any]:
     found = {**_ABSENT, **value}
     try:
         [texts(found, key) for key in ("open_questions", "losses", "warnings")], text(found, "format")
@@ -76,7 +76,7 @@ def _rounded(value: dict[str, Any], network: Network, path: Path) -> dict[str, A
             text(row, "where"), text(row, "parameter"), number(row, "relative")
             _positive(row, "absolute", zero=True)
         if found["format"] in ("NIR", "tensor"):
-            _with_units(found, network)
+            _with_units(found, program)
         if found["format"] == "NIR":
             options = table(found, "options")
             text(options, "scheme")
@@ -88,8 +88,9 @@ def _rounded(value: dict[str, Any], network: Network, path: Path) -> dict[str, A
     return found
 
 
-def _with_units(found: Row, network: Network) -> None:
-    names = set(network.inputs)
+def _with_units(found: Row, program: Program) -> None:
+    network = program.network
+    names = set(network.inputs) - {step.population for step in program.host if isinstance(step, Encode)}
     shapes, inputs, outputs = (table(found, key) for key in ("shapes", "inputs", "outputs"))
     if set(shapes) != names or set(inputs) != names or not names.issuperset(texts(found, "graded")):
         raise ValueError("its inputs are not those of the network")

@@ -34,6 +34,8 @@ ALWAYS = {
     "network": ("program.json", "conversion.json", GOLDEN),
     HOLLOW: ("program.json", "conversion.json"),
 }  # fmt: skip
+#: What names a bundle on disk.
+AnyPath = str | os.PathLike[str]
 _PLAIN = re.compile(r"[^/\\\x00-\x1f][^\\\x00-\x1f]*")
 
 
@@ -155,7 +157,7 @@ def check_members(path: Path, manifest: dict[str, Any]) -> None:
             raise BundleError("ND5002", file, "is not what was written: its sha256 differs", AGAIN)
 
 
-def open_bundle(path: Path | str) -> Bundle:
+def open_bundle(path: AnyPath) -> Bundle:
     """Open and verify a bundle. Errors: ND5001 to ND5007, each naming the member and what to do."""
     path = Path(path)
     manifest = read_manifest(path)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from inspect import signature
 from typing import Annotated, Any
@@ -11,13 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from neurodeploy import pipeline
-from neurodeploy.cli import endings
+from neurodeploy.cli import common, endings
 from neurodeploy.cli import options as given
 from neurodeploy.errors import UserError
 from neurodeploy.version import __version__
 
 app = typer.Typer(
-    name="neurodeploy", cls=endings.Verbs, add_completion=False, pretty_exceptions_enable=False,
+    name="neurodeploy", cls=endings.Verbs, pretty_exceptions_enable=False,
     rich_markup_mode=None,  # the formatted help takes longer to load than all the rest of the command line
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Convert a model, map it to Loihi 2 cores, run it bit for bit, account for every joule.",
@@ -27,21 +26,18 @@ app = typer.Typer(
 
 def execute(verb: str, asked: Mapping[str, Any], part: str | None = None) -> Any:
     """Call the function of a verb with what was `asked`, the parameters of its command, which are named alike. Its result
-    is printed as JSON or in words; where it has several parts, only the named one."""
+    is printed as JSON or in words; where it has several parts, JSON has only the named one."""
     from neurodeploy.reporting.progress import reporter
 
     given = dict(asked)
     as_json, work = given.pop("as_json"), getattr(pipeline, verb)
-    with reporter(quiet=as_json) as progress:
+    with reporter(quiet=as_json or common.is_quiet()) as progress:
         told = {"progress": progress} if "progress" in signature(work).parameters else {}
         found = work(**given, **told)
-    shown = found if part is None else found[part]
     if as_json:
-        typer.echo(json.dumps(shown, indent=1, default=str))
-    else:
-        from neurodeploy.reporting import terminal
-
-        terminal.show(verb, shown)
+        typer.echo(json.dumps(found if part is None else found[part], indent=1, default=str))
+    elif not common.is_quiet():
+        found.show()
     return found
 
 
@@ -57,7 +53,4 @@ def options(
     if ctx.invoked_subcommand is None:
         typer.echo(ctx.get_help())
         raise typer.Exit(UserError.exit_status)
-    # Threads that wait for a matrix product give their core to our own threads instead of spinning on it.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    if threads:
-        os.environ["OMP_NUM_THREADS"] = str(threads)  # read by torch when a verb loads it
+    common.use_threads(threads)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 
-from neurodeploy.cli import answers, endings, models, runs
+from neurodeploy.cli import answers, common, endings, models, runs
 from neurodeploy.cli.app import app
 from neurodeploy.errors import NeurodeployError
 from neurodeploy.machine import instructions
 
 for part in (models, runs, answers):  # in the order in which the help lists them
     for name, verb in part.VERBS.items():
-        app.command(name)(verb)
+        common.add(app, name, verb)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Verbs that make something of a model: convert, fit, map."""
+"""Verbs that make something of a model: convert, fit, map, explore."""
 
 from __future__ import annotations
 
@@ -130,6 +130,45 @@ def map_(
         raise typer.Exit(DoesNotFit.exit_status)
 
 
+def explore(
+    model: given.Model,
+    over: Annotated[
+        list[str],
+        typer.Option(
+            metavar="AXIS=A,B",
+            help="An option of convert or map and its values; names alone, preset,system, take all usual ones; repeatable.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The HTML file; CSV and JSON go beside it.")] = Path("explore.html"),
+    work: Annotated[
+        Path | None, typer.Option(help="Folder of finished stages, to go on from (default: --out with .work).")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="Compute so many points of the grid, drawn by --seed (default: all).")
+    ] = None,
+    seed: given.Seed = 0,
+    jobs: Annotated[int | None, typer.Option(help="Processes, each on one thread (default: one a core).")] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(metavar="local|ADDRESS", help="Run on a Ray cluster: one on this machine, or that one."),
+    ] = None,
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    calibration: given.Calibration = None,
+    max_tokens: given.MaxTokens = None,
+    with_float: Annotated[bool, typer.Option("--float/--no-float", help="Run the float model beside it.")] = True,
+    prompt_tokens: Annotated[int | None, typer.Option(help="Tokens of the prompt that is priced.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens to generate (default: 16).")] = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
+    host: given.Host = "cpu-generic",
+    powered: Annotated[str, typer.Option(help="Chips that draw power, as of energy.")] = "used",
+    as_json: given.Json = False,
+) -> None:
+    """Convert, evaluate, map and price over a grid of options: loss against joules against chips, with the front."""
+    execute("explore", locals())
+
+
 def _caps(texts: Sequence[str]) -> dict[str, int]:
     """ "in_axons=80" as a percentage; whether there is such a budget is for the mapper to say."""
     found: dict[str, int] = {}
@@ -142,4 +181,4 @@ def _caps(texts: Sequence[str]) -> dict[str, int]:
     return found
 
 
-VERBS = {"convert": convert, "fit": fit, "map": map_}
+VERBS = {"convert": convert, "fit": fit, "map": map_, "explore": explore}

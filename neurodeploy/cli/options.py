@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,17 @@ import typer
 
 from targets.hosts import HOSTS
 from targets.systems import SYSTEMS
+
+
+def completing(names: Iterable[str]) -> Callable[[str], list[str]]:
+    """What a shell offers after the beginning of one of these names."""
+    every = sorted(names)
+
+    def offered(incomplete: str) -> list[str]:
+        return [name for name in every if name.startswith(incomplete)]
+
+    return offered
+
 
 TEXT_MODELS, NIR, NET = "Language models", "Spiking networks: NIR", "Spiking networks: lava-dl .net"
 
@@ -29,7 +41,7 @@ FitModel = Annotated[
 ]
 FitSystem = Annotated[
     str | None,
-    typer.Option("--system", help=f"{', '.join(SYSTEMS)}.", show_default="all"),
+    typer.Option("--system", help=f"{', '.join(SYSTEMS)}.", show_default="all", autocompletion=completing(SYSTEMS)),
 ]
 BundlePath = Annotated[Path, typer.Argument(metavar="X.nd", help="A bundle made by convert.")]
 Input = Annotated[
@@ -51,7 +63,7 @@ Reference = Annotated[
 ]
 OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
 MaxTokens = Annotated[int | None, typer.Option(min=2, help="Read at most so many tokens of a text.")]
-System = Annotated[str, typer.Option(help=f"{', '.join(SYSTEMS)}.")]
+System = Annotated[str, typer.Option(help=f"{', '.join(SYSTEMS)}.", autocompletion=completing(SYSTEMS))]
 Checkpoint = Annotated[Path | None, typer.Option(help="Keep the state here, while running and at the end.")]
 Resume = Annotated[Path | None, typer.Option(help="Go on from this state.")]
 RunnerName = Annotated[
@@ -61,7 +73,7 @@ RunnerName = Annotated[
         "same bits; loihi2: a board, with Intel's lava-loihi."
     ),
 ]
-Host = Annotated[str, typer.Option(help=f"Host profile: {', '.join(HOSTS)}.")]
+Host = Annotated[str, typer.Option(help=f"Host profile: {', '.join(HOSTS)}.", autocompletion=completing(HOSTS))]
 MeasureHost = Annotated[
     bool,
     typer.Option("--measure-host", help="Measure this machine, or its card, in place of the profile (RAPL, NVML)."),

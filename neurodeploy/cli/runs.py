@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from neurodeploy import pipeline
-from neurodeploy.cli import endings
+from neurodeploy.cli import common, endings
 from neurodeploy.cli import options as given
 from neurodeploy.cli.app import execute
 
@@ -63,11 +63,11 @@ def generate(
         typer.echo(json.dumps(found, indent=1))
         return
     typer.echo()
-    if compare_float:
-        part = found["float"]["first_difference"]
-        margin = found["float"]["float_margin_there"]
-        same = f"as the float model, all {len(found['tokens'])} tokens"
-        typer.echo(same if part is None else f"parts from the float model at token {part}, logit margin {margin:.4g}")
+    if compare_float and not common.is_quiet():
+        from neurodeploy.reporting.terminal_run import print_parting
+        from neurodeploy.reporting.terminal_table import open_console
+
+        print_parting(found, open_console())
 
 
 def eval_(

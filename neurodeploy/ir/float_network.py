@@ -35,6 +35,8 @@ Floats = NDArray[np.float64]
 
 RESETS = ("value", "subtract")
 GAINS = ("physical", "per-step")
+#: Whoever has to write a leak and has none writes this share of the membrane in a step, for which there is no integer.
+NO_LEAK = 2.0**-40
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,23 +13,28 @@ if TYPE_CHECKING:
     from neurodeploy.pipeline.checking import verify as verify
     from neurodeploy.pipeline.converting import convert as convert
     from neurodeploy.pipeline.evaluating import eval as eval
+    from neurodeploy.pipeline.exploring import explore as explore
     from neurodeploy.pipeline.exporting import export as export
     from neurodeploy.pipeline.fitting import fit as fit
     from neurodeploy.pipeline.fitting import fit_models as fit_models
     from neurodeploy.pipeline.generating import generate as generate
     from neurodeploy.pipeline.mapping import explain as explain
     from neurodeploy.pipeline.mapping import map as map
+    from neurodeploy.pipeline.opening import Bundle as Bundle
+    from neurodeploy.pipeline.opening import open as open
     from neurodeploy.pipeline.pricing import energy as energy
     from neurodeploy.pipeline.reporting import report as report
     from neurodeploy.pipeline.running import run as run
     from neurodeploy.pipeline.this_machine import doctor as doctor
     from neurodeploy.pipeline.whole_chain import demo as demo
 
-#: The file of each verb, below this package.
+#: The file of each verb, and of what opens a bundle, below this package.
 _FILES = {
     "convert": "converting", "map": "mapping", "explain": "mapping", "run": "running", "generate": "generating",
     "eval": "evaluating", "energy": "pricing", "calibrate": "calibrating", "report": "reporting", "verify": "checking",
     "export": "exporting", "doctor": "this_machine", "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
+    "open": "opening", "Bundle": "opening",
+    "explore": "exploring",
 }  # fmt: skip
 
 

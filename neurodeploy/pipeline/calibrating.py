@@ -25,6 +25,7 @@ from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping as Mapped
 from neurodeploy.pipeline.pricing import Counts, count_stream, count_text, host_profile
 from neurodeploy.pipeline.session import Progress, read_mapping
+from neurodeploy.pipeline.verbs import verb
 
 #: Columns of a file of measurements; each of `QUANTITIES` that a row has is a measurement, and what Lava's profiler calls
 #: `FIELDS` says some of them too.
@@ -45,6 +46,7 @@ class _Run(NamedTuple):
     counts: Counts
 
 
+@verb
 def calibrate(
     measurements: str | Path, out: str | Path, *, host: str = "cpu-generic", runner: str = "fast",
     progress: Progress | None = None,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.golden import Vectors, golden_inputs, golden_steps, read_golden
 from neurodeploy.bundle.linear_files import nodes_of
 from neurodeploy.bundle.nir_graph import layer_scales, units_of
@@ -25,13 +25,15 @@ from neurodeploy.ir.run import Runner
 from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.session import PARTITIONED, Progress, extent, load_mapping
+from neurodeploy.pipeline.verbs import verb
 
 AGAIN = "convert the model again"
 #: Nodes and edges of NIR.
 Graph = tuple[dict[str, NodeFields], list[tuple[str, str]]]
 
 
-def verify(bundle: str | Path, *, progress: Progress | None = None) -> dict[str, Any]:
+@verb
+def verify(bundle: AnyPath, *, progress: Progress | None = None) -> dict[str, Any]:
     """Check a bundle from end to end: digests, NIR files by `nir.read`, golden vectors on both runners, the mapping.
 
     A mapping is executed, core by core: golden vectors where an island or network has them, payloads of the same sort for

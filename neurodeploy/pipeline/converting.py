@@ -1,7 +1,8 @@
-"""`convert`: a checkpoint, a NIR file or a lava-dl network becomes a bundle of integers."""
+"""`convert`: a checkpoint, a NIR file, a lava-dl network or a spiking module becomes a bundle of integers."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,14 @@ from typing import Any
 from neurodeploy.errors import UserError
 from neurodeploy.pipeline.checkpoint import convert_checkpoint
 from neurodeploy.pipeline.hollow import convert_hollow, is_hollow
+from neurodeploy.pipeline.modules import convert_module, is_spiking_module
+from neurodeploy.pipeline.opening import Converted
 from neurodeploy.pipeline.reading import NET_OPTIONS, NirOptions
 from neurodeploy.pipeline.session import KINDS, STREAM, TEXT, Progress, refuse
 from neurodeploy.pipeline.spiking_file import convert_file, is_spiking_file
 from neurodeploy.pipeline.tensors import OPTIONS as OF_TENSORS
 from neurodeploy.pipeline.tensors import convert_tensors, is_module, is_onnx
+from neurodeploy.pipeline.verbs import called
 
 #: Options by what they are for.
 OF_CHECKPOINTS = (
@@ -26,8 +30,18 @@ OF_FILES = {
 }
 
 
-def convert(model: Any, out: str | Path, *, progress: Progress | None = None, **options: Any) -> dict[str, Any]:
-    """Convert into the bundle `out`; the dictionary is what ``convert --json`` prints. None as an option is its default.
+@called
+def convert(
+    model: Any,
+    out: str | Path,
+    *,
+    example_inputs: Any = None,
+    tolerance: float | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Converted:
+    """Convert into the bundle `out`; the dictionary is what ``convert --json`` prints, its `.bundle` the bundle. None as an
+    option is its default.
 
     **A language model**: a Hugging Face folder, a .gguf, a hub id or another name (`frontends.names`). `calibration` is a
     text file (default: the embedded one); `preset` one of `conversion.presets.PRESETS` (default: "default"); `payload_bits`,
@@ -60,21 +74,42 @@ def convert(model: Any, out: str | Path, *, progress: Progress | None = None, **
     Of .net, as netx's `Network`: `num_layers`, `skip_layers`, `input_message_bits`, `input_shape` (x, y, channels),
     `reset_interval` and `reset_offset` in steps, `spike_exp`.
 
+    **A spiking module**: a torch.nn.Module with neurons of snnTorch, Norse, SpikingJelly, sinabs or lava-dl's SLAYER, whose
+    attributes say what a file leaves out. `example_inputs`: a tensor or array with axes for time and samples before the
+    neurons, time first (of sinabs samples first, of SLAYER time last, as their layers have it) unless `layout` says
+    otherwise. It is the calibration, and it is run in the framework and on the chip: "check" in the result says how many
+    bins differ. `tolerance`: the share of them that may (ND1278). `dt` of SpikingJelly and SLAYER, `weight_bits`,
+    `calibration` but of SLAYER. The module keeps its states and its mode. A `nir.NIRGraph` is taken with the options of a
+    NIR file.
+
     Nothing of name `out` appears or changes unless all went well. Raises ND3264 for options of the other kind of model,
     ND3261 for those that say nothing about such a file, ND3265, ND3267, and the errors of the frontends.
     """
+    own = {"example_inputs": example_inputs, "tolerance": tolerance}
+    return Converted("convert", _converted(model, out, progress, options, own))
+
+
+def _converted(
+    model: Any, out: str | Path, progress: Progress | None, options: dict[str, Any], own: dict[str, Any]
+) -> dict[str, Any]:
     known = {*OF_CHECKPOINTS, *OF_TENSORS, *(name for names in OF_FILES.values() for name in names)}
     for name in options:
         if name not in known:
             raise TypeError(f"convert() got an unexpected keyword argument {name!r}")
     given = {name: value for name, value in options.items() if value is not None}
+    if is_spiking_module(model):
+        _only(".nir", "a spiking module", given)
+        return convert_module(model, Path(out), given, progress, **own)
     if is_module(model) or is_onnx(model):
         for name in given:
             if name not in OF_TENSORS:
                 fix = "leave it out: " + ", ".join(OF_TENSORS) + " are those of a module or an ONNX file"
                 raise UserError("ND3261", f"--{name.replace('_', '-')}", "says nothing about a network of tensors", fix)
-        return convert_tensors(model, Path(out), given, progress)
-    refuse("modules and ONNX files", {name: given.get(name) for name in OF_TENSORS if name not in OF_CHECKPOINTS})
+        return convert_tensors(model, Path(out), given | own, progress)
+    for name, value in own.items():
+        if value is not None:
+            flag = f"--{name.replace('_', '-')}"
+            raise UserError("ND3261", flag, f"says nothing about {model!s:.200}, which is no module", "leave it out")
     path = Path(model)
     if is_hollow(path):
         return convert_hollow(path, Path(out), **given)
@@ -83,8 +118,12 @@ def convert(model: Any, out: str | Path, *, progress: Progress | None = None, **
         return convert_checkpoint(model, Path(out), progress, **given)
     of_files = {name for names in OF_FILES.values() for name in names}
     refuse(KINDS[TEXT].several, {name: given[name] for name in given if name not in of_files})
-    for name in given:
-        if name not in OF_FILES[path.suffix.lower()]:
-            flag = f"--{name.replace('_', '-')}"
-            raise UserError("ND3261", flag, f"says nothing about {path.name}", "leave it out")
+    _only(path.suffix.lower(), path.name, given)
     return convert_file(path, Path(out), given, progress)
+
+
+def _only(suffix: str, what: str, given: Mapping[str, object]) -> None:
+    """ND3261 for an option that files of this kind do not have."""
+    for name in given:
+        if name not in OF_FILES[suffix]:
+            raise UserError("ND3261", f"--{name.replace('_', '-')}", f"says nothing about {what}", "leave it out")

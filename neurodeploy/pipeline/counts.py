@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from neurodeploy.accounting.counted import counted
+from neurodeploy.accounting.counted import counted, homes
 from neurodeploy.bundle import Bundle
 from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.mapping import Assignment
@@ -48,14 +48,15 @@ def counts_of(bundle: Bundle, counts: ActivityCounts | RunActivity) -> dict[str,
     """
     program = bundle.program
     run = counted(program, counts, assignments_of(bundle))
-    network, steps = program.network, dict.fromkeys(program.network.populations, 0)
-    for segment in program.segments:
-        if segment.name in run.everywhere:
-            steps |= dict.fromkeys(segment.network.populations, run.everywhere[segment.name].ticks)
-    fired: dict[str, Mapping[str, Any]] = {}
+    network, home = program.network, homes(program, run)
+    steps = {name: home[name].ticks if name in home else 0 for name in network.populations}
+
+    def sent(name: str, where: str) -> Mapping[str, Any]:
+        """By port, what the population sent in the segment of population `where`."""
+        return home[where].fired.get(name, {}) if where in home else {}
+
     clipped, wrapped = dict[str, int](), dict[str, int]()
     for activity in {id(each): each for each in run.everywhere.values()}.values():  # of a stream one for all segments
-        fired = activity.fired | fired
         wrapped |= activity.wrapped
         for name, values in activity.saturated.items():  # of a population's state, or of what its port sends
             owner = name if name in steps else name.rpartition(".")[0]
@@ -64,7 +65,7 @@ def counts_of(bundle: Bundle, counts: ActivityCounts | RunActivity) -> dict[str,
         "populations": {
             name: {
                 "model": p.model, "layer": p.layer, "neurons": p.size, "steps": steps[name],
-                "messages": (messages := sum(int(port.sum()) for port in fired.get(name, {}).values())),
+                "messages": (messages := sum(int(port.sum()) for port in sent(name, name).values())),
                 "rate": _share(messages, p.size * steps[name]),
                 "updates": 0 if p.model == INPUT else p.size * steps[name],
                 "saturated": clipped.get(name, 0), "wrapped": wrapped.get(name, 0),
@@ -74,11 +75,11 @@ def counts_of(bundle: Bundle, counts: ActivityCounts | RunActivity) -> dict[str,
         "projections": {
             p.name: {
                 "source": p.source, "target": p.target, "layer": network.populations[p.target].layer,
-                "events": int(events.sum()), "density": _share(int(events.sum()), len(events) * steps[p.source]),
+                "events": int(events.sum()), "density": _share(int(events.sum()), len(events) * steps[p.target]),
                 "synops": int(events @ p.synapse.fan_out()), "wrapped": wrapped.get(p.name, 0),
             }
             for p in network.projections
-            if (events := fired.get(p.source, {}).get(p.source_port)) is not None
+            if (events := sent(p.source, p.target).get(p.source_port)) is not None
         },
         "host_work": {"flops": run.own.flops, "bytes": run.own.bytes},
         "on_host": {

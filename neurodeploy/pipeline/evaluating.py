@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.streams.reading import LAYOUTS
@@ -22,6 +22,7 @@ from neurodeploy.pipeline.session import STREAM, TEXT, Progress, executed, kept_
 from neurodeploy.pipeline.stepping import run_kept
 from neurodeploy.pipeline.streams import fed, lengthened
 from neurodeploy.pipeline.texts import after_prefix, encode_text, float_model, hybrid, tokenizer_of, window_of
+from neurodeploy.pipeline.verbs import verb
 from neurodeploy.storage.numpy_files import header_of, mapped
 from neurodeploy.storage.stage_files import StageFiles, digest
 from neurodeploy.version import __version__
@@ -35,8 +36,9 @@ EVALUATION = (
 SHARED = "the float network of the bundle: both sides share one reading of the file, --reference FILE checks that too"
 
 
+@verb
 def eval(
-    bundle: str | Path,
+    bundle: AnyPath,
     text: str | Path | None = None,
     *,
     input: str | Path | None = None,

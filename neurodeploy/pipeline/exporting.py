@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside, writing
 from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.populations import SOURCE_NIR
@@ -17,6 +17,7 @@ from neurodeploy.pipeline.comparing import has_float
 from neurodeploy.pipeline.exporting_lava import export_lava
 from neurodeploy.pipeline.exporting_sanafe import export_sanafe
 from neurodeploy.pipeline.hollow import refuse_hollow
+from neurodeploy.pipeline.verbs import verb
 from neurodeploy.storage.temporary import written_aside
 
 FORMATS = (".nir", ".net", ".parts")
@@ -24,8 +25,9 @@ FORMATS = (".nir", ".net", ".parts")
 BY_NAME: Mapping[str, Callable[..., dict[str, Any]]] = {"sanafe": export_sanafe, "lava": export_lava}
 
 
+@verb
 def export(
-    bundle: str | Path,
+    bundle: AnyPath,
     out: str | Path,
     *,
     dt: float | None = None,

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from neurodeploy.bundle import AnyPath
 from neurodeploy.bundle.files import check_place, writing
 from neurodeploy.errors import BundleError, NeurodeployError, UserError
 from neurodeploy.ir.fixedpoint import Ints
@@ -21,7 +22,7 @@ MARK = "on Lava, written by neurodeploy"
 
 
 def export_lava(
-    bundle: str | Path,
+    bundle: AnyPath,
     out: str | Path,
     *,
     input: str | Path | None = None,

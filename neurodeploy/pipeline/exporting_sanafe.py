@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from neurodeploy.bundle import AnyPath
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.pipeline.session import read_mapping
@@ -13,7 +14,7 @@ from neurodeploy.reporting.files import write_all
 
 
 def export_sanafe(
-    bundle: str | Path,
+    bundle: AnyPath,
     out: str | Path,
     *,
     input: str | Path | None = None,

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from neurodeploy.bundle import open_bundle
+from neurodeploy.bundle import AnyPath, open_bundle
 from neurodeploy.conversion.hollow import lower_hollow, raised
 from neurodeploy.conversion.presets import KV_BITS, ON_CHIP, Preset, get_preset
 from neurodeploy.errors import UserError
@@ -80,7 +80,7 @@ def checked(
     return Asked(systems, system is not None, wanted, sizes, chips, head, profile, activity, context, on_chip, kv_bits)
 
 
-def read_model(model: str | Path, dt: float | None, generic: bool, asked: Asked) -> tuple[Program, Remembered | None]:
+def read_model(model: AnyPath, dt: float | None, generic: bool, asked: Asked) -> tuple[Program, Remembered | None]:
     """The program, and what attention remembers where that is on the chip. Of a .nir or .net as `convert` reads it with its
     usual options. Raises what the reader of that kind of file raises.
 
@@ -104,7 +104,7 @@ def read_model(model: str | Path, dt: float | None, generic: bool, asked: Asked)
     return (lower_hollow(program) if wanted.on_chip == "block" else program), None
 
 
-def _read(model: str | Path, dt: float | None, generic: bool) -> tuple[Program, Preset]:
+def _read(model: AnyPath, dt: float | None, generic: bool) -> tuple[Program, Preset]:
     """A program, of a language model its linear layers alone; and what a bundle has on the chip, as a preset tells it."""
     from neurodeploy.pipeline.reading import NirOptions, read_net_file, read_nir_file
 
@@ -113,7 +113,7 @@ def _read(model: str | Path, dt: float | None, generic: bool) -> tuple[Program, 
         program = open_bundle(path).program
         return (program, usual) if program.streamed else (folded(raised(program)), had(program))
     if not is_spiking_file(path):
-        return read_hollow(model, generic=generic), usual
+        return read_hollow(model if isinstance(model, str) else path, generic=generic), usual
     if path.suffix.lower() == ".net":
         return Program.of(read_net_file(path, dt).network), usual
     return Program.of(read_nir_file(path, NirOptions(dt, verb="fit")).network), usual

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from neurodeploy.bundle import AnyPath
 from neurodeploy.conversion.hollow import raised
 from neurodeploy.errors import DoesNotFit, NeurodeployError, UserError
 from neurodeploy.ir.chip import SystemSpec
@@ -16,6 +16,7 @@ from neurodeploy.pipeline import fit_answer
 from neurodeploy.pipeline.fit_pricing import Pricing, assumed, layout
 from neurodeploy.pipeline.fit_reading import checked, read_model
 from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.verbs import verb
 
 if TYPE_CHECKING:
     from partitioner.fit.plan import Fit
@@ -27,6 +28,7 @@ SCHEMA = "neurodeploy-fit/2"
 BITS = (8, 4, 2)
 
 
+@verb
 def fit_models() -> dict[str, str]:
     """Names that `fit` knows without a file, with what they are and where their configuration is from."""
     from neurodeploy.frontends.names import known
@@ -34,8 +36,9 @@ def fit_models() -> dict[str, str]:
     return {name: f"{entry.title}: {entry.source}" for name, entry in known().items()}
 
 
+@verb
 def fit(
-    model: str | Path,
+    model: AnyPath,
     system: str | None = None,
     *,
     bits: Sequence[int] = BITS,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.bundle.state_files import damaged_state, read_kept, write_state
 from neurodeploy.errors import Interrupted, UserError
@@ -19,10 +19,12 @@ from neurodeploy.ops.host.kvcache import State
 from neurodeploy.pipeline.keeping import Pace
 from neurodeploy.pipeline.session import executed
 from neurodeploy.pipeline.texts import after_prefix, encode_text, float_model, hybrid, open_model
+from neurodeploy.pipeline.verbs import verb
 
 
+@verb
 def generate(
-    bundle: str | Path,
+    bundle: AnyPath,
     prompt: str | None = None,
     tokens: int = 64,
     *,

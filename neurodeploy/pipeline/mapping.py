@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside
 from neurodeploy.errors import DoesNotFit, UserError
 from neurodeploy.flow import ranges
@@ -19,6 +19,7 @@ from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.pipeline.following import chips_of, follow
 from neurodeploy.pipeline.session import KINDS, STREAM, Progress, read_mapping, refuse
+from neurodeploy.pipeline.verbs import verb
 
 if TYPE_CHECKING:
     from neurodeploy.ir.affinity import Affinity
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
     from partitioner.options import Options, Pin
 
 
+@verb
 def map(
-    bundle: str | Path,
+    bundle: AnyPath,
     system: str = "kapoho-point",
     *,
     chips: int | None = None,
@@ -205,7 +207,8 @@ def _table(opened: Bundle, mapping: Mapping, target: SystemSpec, host: HostSpec,
     return write_plan(mapping, names, groups, joules_of(program, target, mapping, host), pins)
 
 
-def explain(bundle: str | Path) -> list[dict[str, Any]]:
+@verb
+def explain(bundle: AnyPath) -> list[dict[str, Any]]:
     """Every step of the program: device, rule, reason, bytes per token over the host border; of a population also its
     widths, each proven or calibrated and counted (`flow.ranges`). A segment's crossings of the border and its steps of the
     chip, each a token, stand with its first population on the chip, so that those of all add up."""

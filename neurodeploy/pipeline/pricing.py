@@ -14,7 +14,7 @@ from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.program import check_border, loads
 from neurodeploy.accounting.report_json import report_json
 from neurodeploy.accounting.whatif import AskedChange, read_changes, what_if
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.errors import UserError
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.frontends.text import read_text
@@ -29,6 +29,7 @@ from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, s
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed
 from neurodeploy.pipeline.texts import after_prefix, encode_text, hybrid, tokenizer_of
+from neurodeploy.pipeline.verbs import verb
 from neurodeploy.pipeline.without_chip import BATCH, without_chip
 
 #: Priced where the user names no text: enough to be typical, short enough to take a second.
@@ -56,8 +57,9 @@ class Counts(NamedTuple):
         return next(iter(self.phases.values()))
 
 
+@verb
 def energy(
-    bundle: str | Path,
+    bundle: AnyPath,
     *,
     text: str | Path | None = None,
     input: str | Path | None = None,
@@ -72,7 +74,7 @@ def energy(
     border: str | None = None,
     changes: str | None = None,
     batch: int = BATCH,
-    beside: Sequence[str | Path] | None = None,
+    beside: Sequence[AnyPath] | None = None,
     compare: bool = False,
     runner: str = "fast",
     progress: Progress | None = None,
@@ -127,7 +129,7 @@ def energy(
 
 def variants(
     opened: Bundle, text: str | Path | None, runner: str, counts: Counts, own: tuple[Mapping, SystemSpec, Any],
-    profile: HostSpec, powered: str, beside: Sequence[str | Path], *, plan: bool,
+    profile: HostSpec, powered: str, beside: Sequence[AnyPath], *, plan: bool,
     accuracy: dict[str, Any] | None = None, border: str = "",
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The host alone, this bundle, others of the same model that read and generate as many tokens of the same text, and

@@ -36,7 +36,7 @@ class NirOptions:
     dt: float | None = None
     gain: str = "auto"
     source: str | None = None
-    reset: str | None = None
+    reset: str | Mapping[str, str] | None = None
     v_reset: float | None = None
     unit_gain: bool | None = None
     scheme: str | None = None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from neurodeploy.accounting.neurobench import metrics
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.chip import HostSpec, SystemSpec
@@ -25,11 +25,13 @@ from neurodeploy.pipeline.pictures import Pictures, beginning
 from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, suited
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed, lengthened
+from neurodeploy.pipeline.verbs import verb
 from neurodeploy.version import __version__
 
 
+@verb
 def report(
-    bundle: str | Path,
+    bundle: AnyPath,
     out: str | Path,
     *,
     text: str | Path | None = None,
@@ -43,7 +45,7 @@ def report(
     probes: Sequence[str] | None = None,
     host: str = "cpu-generic",
     measure_host: bool = False,
-    beside: Sequence[str | Path] | None = None,
+    beside: Sequence[AnyPath] | None = None,
     compare: bool = False,
     runner: str = "fast",
     progress: Progress | None = None,

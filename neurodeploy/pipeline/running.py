@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from neurodeploy.bundle import Bundle
+from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.bundle.files import check_place
 from neurodeploy.errors import BundleError, Interrupted, UserError
 from neurodeploy.frontends.streams import Stream
@@ -23,13 +23,15 @@ from neurodeploy.pipeline.session import BOARD, STREAM, TEXT, Progress, executed
 from neurodeploy.pipeline.stepping import advance
 from neurodeploy.pipeline.streams import fed, probes_of
 from neurodeploy.pipeline.texts import hybrid, windows
+from neurodeploy.pipeline.verbs import verb
 
 #: Neurons of an output whose last payloads are told.
 LAST = 16
 
 
+@verb
 def run(
-    bundle: str | Path,
+    bundle: AnyPath,
     text: str | Path | None = None,
     *,
     input: str | Path | None = None,

@@ -7,7 +7,7 @@ from collections.abc import Mapping as Table
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.errors import BundleError, UserError
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.mapping import Mapping
@@ -42,7 +42,7 @@ KINDS = {
 
 
 def suited(
-    bundle: str | Path,
+    bundle: AnyPath,
     text: str | Path | None,
     input: str | Path | None,
     options: Table[str, Table[str, object]],

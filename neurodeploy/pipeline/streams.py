@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.errors import UserError
 from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.fixedpoint import Ints, signed_max
@@ -86,7 +86,7 @@ def refuse_hosted(bundle: Bundle, mapping: Mapped | None, who: str) -> None:
         raise UserError("ND3292", name, problem, "map the bundle without its pin")
 
 
-def open_spiking(path: str | Path) -> Bundle:
+def open_spiking(path: AnyPath) -> Bundle:
     """The bundle of a spiking network; ND3250 for a language model, which those that run spikes alone cannot take."""
     opened = open_bundle(path)
     if not opened.program.streamed:

@@ -56,13 +56,35 @@ def payloads(program: Program, samples: Mapping[str, NDArray[Any]]) -> tuple[Arr
     return found, clipped
 
 
-def numbers(program: Program, name: str, sent: NDArray[Any], unit: float, shape: Sequence[int]) -> NDArray[np.float64]:
-    """Payloads (n, 1, size) of a population as numbers (n, size) in the order of the source."""
+def numbers(sent: NDArray[Any], unit: float, shape: Sequence[int], maps: bool) -> NDArray[np.float64]:
+    """Payloads (n, 1, size) of a population as numbers (n, size) in the order of the source; `maps`: as they lie on the
+    chip."""
     from neurodeploy.ops.tensors.asking import spatial
 
-    maps = len(program.network.populations[name].shape) > 1
     rows = sent[:, 0, spatial(tuple(shape))] if maps else sent[:, 0]
     return np.asarray(rows * unit, np.float64)
+
+
+def finished(conversion: Mapping[str, Any], sent: Mapping[str, NDArray[Any]]) -> Arrays:
+    """Outputs (n, numbers) of the network by name, in the order of the source, from what its populations have sent: with the
+    operations of the host that come last (`conversion.tensors.passes.trimmed`)."""
+    import torch
+
+    from neurodeploy.ir.tensors import Node
+    from neurodeploy.ops.tensors import FORMS
+
+    found: Arrays = {}
+    shapes = {}
+    for name, row in conversion["outputs"].items():
+        found[name] = numbers(sent[row["population"]], row["unit"], row["shape"], row["map"])
+        shapes[name] = tuple(row["shape"])
+    for row in conversion["tail"]:
+        given = found[row["output"]].reshape(-1, *shapes[row["output"]])
+        node = Node(row["makes"], row["form"], (row["output"],), tuple(row["shape"]), row["settings"])
+        made = FORMS[node.form].run(node, [torch.from_numpy(given)])
+        shapes[node.name] = node.shape
+        found[node.name] = made.reshape(len(given), -1).numpy()
+    return found
 
 
 def compare(
@@ -78,10 +100,11 @@ def compare(
         progress("compare", 0, count)
     result = runner.run(program.network, given, 1, raster=False)
     conversion: Mapping[str, Any] = program.conversion
-    rows = {}
-    for (name, row), want in zip(conversion["outputs"].items(), told.wanted, strict=True):
-        got = numbers(program, row["population"], result.outputs[row["population"]], row["unit"], row["shape"])
-        rows[name] = _error(got, want.reshape(len(want), -1).astype(np.float64))
+    found = finished(conversion, result.outputs)
+    rows = {
+        name: _error(found[name], want.reshape(len(want), -1).astype(np.float64))
+        for name, want in zip(graph.outputs, told.wanted, strict=True)
+    }
     worst = sorted(_operations(program, graph, told, runner), key=lambda row: row["sqnr_db"])
     if progress:
         progress("compare", count, count)
@@ -154,7 +177,7 @@ def _operations(program: Program, graph: TensorGraph, told: Told, runner: Any) -
         if step is None:
             continue
         sent = result.probes[probes[row["population"]].name]
-        got = numbers(program, row["population"], sent, step, graph.shapes()[row["value"]])
+        got = numbers(sent, step, graph.shapes()[row["value"]], row["map"])
         want = values[row["value"]].reshape(len(got), -1).astype(np.float64)
         loss = sqnr_db(float(np.square(want).sum()), float(np.square(got - want).sum()))
         if loss is not None:

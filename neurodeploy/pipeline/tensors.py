@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     pass
 
 #: Options of such a network.
-OPTIONS = ("example_inputs", "calibration", "payload_bits", "weight_bits", "tolerance")
+OPTIONS = ("calibration", "payload_bits", "weight_bits")
 
 
 def is_module(model: object) -> bool:

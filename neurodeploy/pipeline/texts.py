@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.files import digest, read_json
 from neurodeploy.errors import InternalError, UserError
 from neurodeploy.frontends.text import read_text
@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # both load torch, which spiking networks do without
 WINDOW = 512
 
 
-def open_model(path: str | Path) -> tuple[Bundle, Tokenizer]:
+def open_model(path: AnyPath) -> tuple[Bundle, Tokenizer]:
     """A bundle with its tokenizer; ND3260 where streams feed it."""
     bundle = open_bundle(path)
     if bundle.program.streamed:

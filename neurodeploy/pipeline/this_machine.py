@@ -10,10 +10,12 @@ from importlib import metadata
 from typing import Any
 
 from neurodeploy.errors import TargetUnavailable
+from neurodeploy.pipeline.verbs import verb
 
 PACKAGES = ("numpy", "torch", "numba", "h5py", "nir", "safetensors", "tokenizers", "gguf", "typer", "rich")
 
 
+@verb
 def doctor() -> dict[str, Any]:
     """What is here: versions, processor, exactness of the integer products, boards and packaged models."""
     import torch

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Table
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from neurodeploy.accounting.costs import cost
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.outlines import Assumed
-from neurodeploy.bundle import Bundle, open_bundle
+from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.conversion.hollow import raised
 from neurodeploy.conversion.presets import ON_CHIP
 from neurodeploy.errors import UserError
@@ -159,7 +158,7 @@ def _planned(opened: Bundle, on_chip: str, system: str, prompt: int, activity: f
     )  # fmt: skip
 
 
-def opened_beside(opened: Bundle, beside: Sequence[str | Path]) -> list[Bundle]:
+def opened_beside(opened: Bundle, beside: Sequence[AnyPath]) -> list[Bundle]:
     """The other bundles, of the same model each (`same_model`)."""
     found = [open_bundle(path) for path in beside]
     for other in found:

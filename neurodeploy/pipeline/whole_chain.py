@@ -15,10 +15,12 @@ from neurodeploy.pipeline.mapping import explain, map
 from neurodeploy.pipeline.pricing import energy
 from neurodeploy.pipeline.reporting import report
 from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.verbs import verb
 
 PROMPT = "ROMEO. "
 
 
+@verb
 def demo(
     out: str | Path = "out", *, system: str = "oheo-gulch", seed: int = 0, progress: Progress | None = None
 ) -> dict[str, Any]:

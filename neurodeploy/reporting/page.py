@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -54,10 +54,9 @@ def page(data: Mapping[str, Any], beside: dict[str, str]) -> str:
     Equal data give equal bytes. The content security policy forbids every request, and every script but our own.
     """
     bodies, contents, missing = [], [], []
-    for key, anchor, title, part in _PARTS:
-        made = part(data)
+    for key, anchor, title, made in _made(data):
         if made is not None:
-            bodies.append(section(anchor, title, made))
+            bodies.append(made)
             contents.append((anchor, title))
         elif key in MISSING and anchor not in _OPTIONAL and not (key in _OF_TEXTS and "traces" in data):
             missing.append((key, title))
@@ -66,6 +65,18 @@ def page(data: Mapping[str, Any], beside: dict[str, str]) -> str:
     contents.append(("provenance", "Provenance"))
     sections = [*bodies, not_run(data, missing), provenance(data.get("provenance"), beside)]
     return document(f"{name_of(data)}{_where(data)}", hero(data), contents, sections)
+
+
+def _made(data: Mapping[str, Any]) -> Iterator[tuple[str, str, str, Html | None]]:
+    """Every section in order: key of the data, anchor, title, and what was made of it; None where it was not run."""
+    for key, anchor, title, part in _PARTS:
+        body = part(data)
+        yield key, anchor, title, None if body is None else section(anchor, title, body)
+
+
+def parts(data: Mapping[str, Any]) -> list[Html]:
+    """The sections that `data` has something for, with nothing about those that it lacks: of one verb's result."""
+    return [made for _, _, _, made in _made(data) if made is not None]
 
 
 def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sections: Sequence[Html | None]) -> str:

@@ -24,6 +24,12 @@ class Progress(Protocol):
     def __call__(self, stage: str, done: int, total: int) -> None: ...
 
 
+def somebody_watches() -> bool:
+    """Whether stderr is a terminal, or this is a notebook: then long work shows its progress unless told otherwise."""
+    notebook = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return (sys.stderr is not None and sys.stderr.isatty()) or type(notebook).__name__ == "ZMQInteractiveShell"
+
+
 @contextmanager
 def reporter(
     quiet: bool = False, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic

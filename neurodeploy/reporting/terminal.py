@@ -15,10 +15,18 @@ from neurodeploy.accounting.report_json import BOUNDARY_TEXT
 from neurodeploy.reporting import derive, side_by_side, units, what_if, without_chip
 from neurodeploy.reporting.terminal_board import UNITS
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_verify
+from neurodeploy.reporting.terminal_explore import print_explore
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_offload import print_offload
-from neurodeploy.reporting.terminal_run import print_convert, print_eval, print_export, print_open, print_run
+from neurodeploy.reporting.terminal_run import (
+    print_convert,
+    print_eval,
+    print_export,
+    print_generate,
+    print_open,
+    print_run,
+)
 from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table
 
 
@@ -73,7 +81,9 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
             continue
         unit, seconds = derive.unit_of(name), phase["seconds_per_token"]
         speed = f"{units.si(phase['tokens_per_s'])} {unit}s/s ({units.span(derive.rate_band(seconds), '')})"
-        head = f"{derive.PHASE_TEXT[name].capitalize()}: {units.spread(seconds, 's')}"
+        joules = phase["joules_per_token"].get(derive.HEADLINE_BOUNDARY)
+        spent = f"{units.si(joules['nominal'], 'J')} at the {derive.HEADLINE_BOUNDARY} boundary, " if joules else ""
+        head = f"{derive.PHASE_TEXT[name].capitalize()}: {spent}{units.spread(seconds, 's')}"
         say(console, f"{head}, {speed}, bound by {units.words(phase['bound_by'])}", "bold")
         rows = [
             [boundary, units.si(band["nominal"], "J"), units.span(band, "J"), texts.get(boundary, "")]
@@ -139,13 +149,12 @@ def print_demo(found: Mapping[str, Any], console: Console) -> None:
         console.rule(verb, align="left", style="dim")
         show(verb, found[verb], console)
     console.rule("generate", align="left", style="dim")
-    say(console, found["generate"]["prompt"] + found["generate"]["text"])
+    print_generate(found["generate"], console)
     console.rule("report", align="left", style="dim")
     print_paths(found["report"], console)
     last = found["compared"][-1]["on_chip"]
     console.rule(f"with --on-chip {last}", align="left", style="dim")
-    wrote = found[last]["generate"]
-    say(console, wrote["prompt"] + wrote["text"])
+    print_generate(found[last]["generate"], console)
     others = [name for name, same in found["same_text"].items() if not same]
     say(console, f"other text with {', '.join(others)}" if others else "the same text whatever is on the chip", "bold")
     print_variants(found["compared"], console)
@@ -198,9 +207,9 @@ def _bands(row: Mapping[str, Any]) -> list[str]:
 #: Who prints what a verb returns.
 _PRINTERS: dict[str, Callable[[Any, Console], None]] = {
     "convert": print_convert, "run": print_run, "eval": print_eval, "export": print_export, "energy": print_energy,
-    "explain": print_explain, "verify": print_verify, "map": print_map, "report": print_paths, "fit": print_fit,
-    "fit_models": print_fit_models, "doctor": print_doctor, "demo": print_demo,
-    "calibrate": print_calibrate,
+    "explain": print_explain, "verify": print_verify, "map": print_map, "fit": print_fit, "fit_models": print_fit_models,
+    "report": lambda found, console: print_paths(found["paths"], console), "doctor": print_doctor, "demo": print_demo,
+    "calibrate": print_calibrate, "generate": print_generate, "explore": print_explore,
 }  # fmt: skip
 
 

@@ -219,6 +219,21 @@ def _decision(console: Console, name: str, row: Mapping[str, Any], who: str, sam
         say(console, f"{name}: {units.some(row['early'], 'message')} before the latency was over", "yellow")
 
 
+def print_generate(found: Mapping[str, Any], console: Console) -> None:
+    """The prompt and what was written after it; then where the float model, if it wrote too, parts from it."""
+    say(console, found["prompt"] + found["text"])
+    print_parting(found, console)
+
+
+def print_parting(found: Mapping[str, Any], console: Console) -> None:
+    """Where the float model, if it continued the prompt too, wrote another token. Nothing where it did not continue it."""
+    if "float" not in found:
+        return
+    part, margin = (found["float"][key] for key in ("first_difference", "float_margin_there"))
+    same = f"as the float model, all {len(found['tokens'])} tokens"
+    say(console, same if part is None else f"parts from the float model at token {part}, logit margin {margin:.4g}")
+
+
 def print_export(found: Mapping[str, Any], console: Console) -> None:
     """The file, what it holds, and what its format cannot say."""
     say(console, f"{found['file']}: {found['what']}, {units.si(found['bytes'], 'B')}", "bold")

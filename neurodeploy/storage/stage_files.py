@@ -78,6 +78,10 @@ class StageFiles:
         self.kept += self.folder is not None
         return found
 
+    def known(self, stage: str, inputs: str, whole: Callable[[dict[str, Any]], bool] = lambda _: True) -> Result | None:
+        """What an earlier run has left of the stage with this digest; None where nothing whole is there."""
+        return None if self.folder is None else self._read(f"{stage}-{inputs[:32]}", whole)
+
     def _read(self, name: str, whole: Callable[[dict[str, Any]], bool]) -> Result | None:
         assert self.folder is not None
         path = self.folder / f"{name}.json"
@@ -107,6 +111,6 @@ class StageFiles:
         except OSError as error:
             problem = f"cannot be written: {error.strerror or error}"
             if self.asked:
-                raise UserError("ND2022", self.folder, problem, "name another folder, or map without one") from error
+                raise UserError("ND2022", self.folder, problem, "name another folder, or go without one") from error
             self.notes.append(f"{self.folder} {problem}: nothing is kept of a run that is broken off")
             self.folder, self.kept = None, 0

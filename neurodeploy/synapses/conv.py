@@ -112,11 +112,18 @@ class Conv(Window, Synapse):
         channels = min(int(self.weight.shape[0]), max(last - first, 0))
         return channels * int(np.prod(self.weight.shape[1:], dtype=np.int64))
 
+    def count(self) -> int:
+        """Taps along x times taps along y times the weights of a tap."""
+        width, height, _ = self.output_shape
+        return int(self.along(0, 0, width).sum() * self.along(1, 0, height).sum()) * int(
+            self.weight.shape[0] * self.weight.shape[3]
+        )
+
     def fan_out(self, rows: Range | None = None) -> Ints:
         counts = np.zeros(self.input_shape, np.int64)
         for stretch in self.stretches(*within(rows, self)):
             for xs, ys, channels in boxes(self.output_shape, *stretch):
-                along_x, along_y = self.taps(0, *xs).sum(axis=1), self.taps(1, *ys).sum(axis=1)
+                along_x, along_y = self.along(0, *xs), self.along(1, *ys)
                 counts += along_x[:, None, None] * along_y[:, None] * self._targets(*channels)
         return self._by_column(counts)
 
@@ -177,6 +184,13 @@ class Conv(Window, Synapse):
 
     def kernel_bytes(self, rows: Range, columns: Range, form: ListFormat) -> int:
         """The kernel lists of the input channels in `columns` for the output channels in `rows`."""
+        channels = self.input_shape[2], self.weight.shape[0]
+        whole = columns == (0, self.columns) or (self.column_order is None and columns[1] - columns[0] >= channels[0])
+        if whole and self.row_order is None and rows[1] - rows[0] >= channels[1]:
+            each = self.weight.shape[0] // self.groups
+            return int(
+                self.weight.shape[1] * self.weight.shape[2] * channels[0] * (form.header + -(-each * form.bits // 8))
+            )
         outputs = _channels(rows, self.weight.shape[0], self.row_order).reshape(self.groups, -1).sum(axis=1)
         inputs = _channels(columns, self.input_shape[2], self.column_order).reshape(self.groups, -1).sum(axis=1)
         used = outputs > 0

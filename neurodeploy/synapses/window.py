@@ -18,6 +18,8 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.synapse import Range
 
 Valid = NDArray[np.bool_]
+#: Taps of all pairs of pixels along a side are kept up to so many.
+SIDES = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +100,29 @@ class Window:
         inside = (first <= target) & (target < last) & (source >= 0) & (source < size)
         return target[inside], source[inside], tap[inside]
 
+    @cached_property
+    def _below(self) -> tuple[Ints | None, ...]:
+        """For each axis (output pixels + 1, input pixels): taps to the output pixels before; None where that would be
+        large."""
+        found: list[Ints | None] = []
+        for axis in (0, 1):
+            size, outputs = self.input_shape[axis], self.output_shape[axis]
+            if size * outputs > SIDES:
+                found.append(None)
+                continue
+            target, source, _ = self.pairs(axis, 0, outputs)
+            each = np.bincount((target + 1) * size + source, minlength=(outputs + 1) * size).reshape(-1, size)
+            found.append(np.cumsum(each, axis=0))
+        return tuple(found)
+
+    def along(self, axis: int, first: int, last: int) -> Ints:
+        """(input pixels,) along one axis: taps that lead from each into the output pixels first:last."""
+        below = self._below[axis]
+        if below is None:
+            return np.bincount(self.pairs(axis, first, last)[1], minlength=self.input_shape[axis])
+        taps: Ints = below[last] - below[first]
+        return taps
+
     def taps(self, axis: int, first: int, last: int) -> Ints:
         """(input pixels, taps) along one axis: how often a tap leads from an input pixel into output pixels first:last."""
         (_, source, tap), kernel = self.pairs(axis, first, last), int(self.weight.shape[1 + axis])
@@ -172,6 +197,13 @@ class Window:
 
     def seen(self, start: int, stop: int) -> Valid:
         """Which input pixels reach the rows ``start:stop``."""
+        if self.row_order is None:
+            map_ = np.zeros(self.input_shape[:2], np.bool_)
+            for xs, ys, _ in boxes(
+                (*self.output_shape[:2], 1), start // self.output_shape[2], -(-stop // self.output_shape[2])
+            ):
+                map_ |= (self.along(0, *xs) > 0)[:, None] & (self.along(1, *ys) > 0)
+            return map_.reshape(-1)
         found = np.zeros(self.input_shape[0] * self.input_shape[1], np.bool_)
         for places, _ in self.reached(self.pixels(start, stop)):
             found[places] = True
@@ -182,6 +214,8 @@ class Window:
 
         All channels of a group have equally many synapses from a pixel: every kernel position holds all of them.
         """
+        if self.row_order is None:
+            return self._fan_of_boxes(start, stop)
         pixel, counts = self.output_pixels(start, stop)
         seen = np.zeros(self.input_shape[0] * self.input_shape[1], np.bool_)
         reached = list(self.reached(pixel))
@@ -193,6 +227,17 @@ class Window:
         for places, valid in reached:
             fan[index[places]] += counts[valid]  # one kernel position meets an input pixel once at most
         return found, fan
+
+    def _fan_of_boxes(self, start: int, stop: int) -> tuple[Ints, Ints]:
+        """`fan` of rows that are a few boxes."""
+        each = self.output_shape[2] // self.groups
+        whole = np.zeros((*self.input_shape[:2], self.groups), np.int64)
+        for xs, ys, (first, last) in boxes(self.output_shape, start, stop):
+            edges = (np.arange(self.groups + 1, dtype=np.int64) * each).clip(first, last)
+            whole += (self.along(0, *xs)[:, None] * self.along(1, *ys))[:, :, None] * np.diff(edges)
+        flat = whole.reshape(-1, self.groups)
+        found = np.flatnonzero(self.seen(start, stop))
+        return found, flat[found]
 
 
 def _regular(index: Ints) -> slice:

@@ -7,6 +7,7 @@ nothing but its key, so that cuts are the same with and without it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -28,13 +29,24 @@ Key = tuple[object, ...]
 class KnownCuts:
     """For splits on one chip with the same options, whose orders of neurons are the same.
 
-    shapes : of `cut.joint`. cutters, cuts, units : as the methods below give them.
+    shapes : of `cut.joint`. cutters, cuts, units : as the methods below give them. laid : the last orders of neurons
+    under which something was split, its views, and what is known of them.
     """
 
     shapes: Shapes = field(default_factory=dict)
     cutters: dict[Key, Cutter] = field(default_factory=dict)
     cuts: dict[Key, Cut | None] = field(default_factory=dict)
     units: dict[Key, Ints] = field(default_factory=dict)
+    laid: tuple[Mapping[str, Ints], Mapping[str, View], KnownCuts] | None = None
+
+    def under(
+        self, orders: Mapping[str, Ints], views: Callable[[], Mapping[str, View]]
+    ) -> tuple[Mapping[str, View], KnownCuts]:
+        """The views in these orders, arrays that nobody changes, and what is known of them; made anew for other orders."""
+        last = self.laid
+        if last is None or last[0].keys() != orders.keys() or any(last[0][name] is not orders[name] for name in orders):
+            last = self.laid = dict(orders), views(), KnownCuts()
+        return last[1], last[2]
 
     def cut(self, view: View, rule: Rule, sends: Sends) -> Cut:
         """`Cutter.cut`."""

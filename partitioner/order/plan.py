@@ -63,10 +63,15 @@ def make_plan(
 
     filling : as for `cut.joint.split_uniform`. known : of other plans of the job, whatever their rules.
     """
-    views, known = job.views, KnownCuts() if orders or known is None else known
+    views: Mapping[str, View] = job.views
+    known = KnownCuts() if known is None else known
     if orders:
-        laid = views_of(job.program, job.system.chip, job.options.weight_bits, orders, job.hosted)
-        views = {name: laid[name] for name in views}
+
+        def laid() -> dict[str, View]:
+            found = views_of(job.program, job.system.chip, job.options.weight_bits, orders, job.hosted)
+            return {name: found[name] for name in job.views}
+
+        views, known = known.under(orders, laid)
     plan = _plan(job, views, orders, _split(job, views, rules, filling, known))
     even = levelled(views, rules, plan.cuts, known)
     if even is not None:
@@ -85,7 +90,9 @@ def _split(job: Job, views: Mapping[str, View], rules: Mapping[str, Rule], filli
 def deliveries(job: Job, plan: Plan, known: KnownCuts | None = None) -> int:
     """Messages to shards in `per` steps: every neuron's, times the shards that hold synapses of it, and partial sums.
     known : as of `make_plan`."""
-    known = KnownCuts() if plan.orders or known is None else known
+    known = KnownCuts() if known is None else known
+    if plan.orders:
+        _, known = known.under(plan.orders, lambda: plan.views)
     there = replace(job, sent=None if job.sent is None else counts_there(job.sent, plan.orders))
     total = 0
     for name, cut in plan.cuts.items():

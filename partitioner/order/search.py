@@ -35,6 +35,8 @@ from partitioner.pack.cores import pack
 Orders = dict[str, Order]
 #: How many times as many blocks of columns are tried, for how many populations, and how often in all.
 FACTORS, TRIED, SWEEPS = (2, 4, 8, 16), 6, 2
+#: Plans with more blocks of columns that are tried have no more tiles together than this (a set of factors at least).
+WORKED = 60_000
 #: How often rows are gathered by the axons that they share, each time in the best order so far.
 GATHERED = 2
 #: Tiles up to which neater ones are tried where rows are alike.
@@ -81,12 +83,14 @@ def _best(job: Job) -> Plan:
     for pixels in (False, True) if Conv in kinds else ():
         if not search.late() and (blocks := conv_orders(job, given, pixels=pixels)):
             search.better(search.orders | blocks, search.rules)
+    left = max(len(FACTORS), WORKED // len(given.tiles))
     for _ in range(SWEEPS):
         before = search.score
         for name in wide(job, search.plan):
             first = len(search.plan.cuts[name].blocks)
             for factor in FACTORS:
-                if not search.late():
+                if left > 0 and not search.late():
+                    left -= 1
                     search.better(
                         search.orders, search.rules | {name: replace(search.rules[name], blocks=first * factor)}
                     )

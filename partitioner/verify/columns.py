@@ -70,6 +70,13 @@ def meets(column: Column, shard: Shard) -> NDArray[np.bool_]:
     return s.fan_out(shard.rows) > 0 if column.rows is None else _touched(s, column.targets(shard.rows))
 
 
+def present(values: Ints, end: int) -> Ints:
+    """Which of the numbers below `end` occur, ascending."""
+    here = np.zeros(end, np.bool_)
+    here[values] = True
+    return np.flatnonzero(here)
+
+
 def kernel_bytes(column: Column, shard: Shard, header: int, bits: int) -> int:
     """A list for each tap and input channel that the shard's columns have, with its group's outputs among the rows."""
     s: Any = column.projection.synapse
@@ -77,8 +84,8 @@ def kernel_bytes(column: Column, shard: Shard, header: int, bits: int) -> int:
     low, high = column.within(shard.cols)
     if low == high:
         return 0
-    inputs = np.unique(column.sources(low, high) % s.input_shape[2])
-    outputs = np.unique(column.targets(shard.rows) % out)
+    inputs = present(column.sources(low, high) % s.input_shape[2], s.input_shape[2])
+    outputs = present(column.targets(shard.rows) % out, out)
     held = Counter((outputs // (out // s.groups)).tolist())
     read = Counter((inputs // each).tolist())
     return sum(kx * ky * read[group] * (header + math.ceil(count * bits / 8)) for group, count in held.items())

@@ -30,7 +30,7 @@ from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import get_model, is_exact, largest_payload, payload_bits, state_bytes, table_bytes
 from neurodeploy.synapses import Conv, Dense, Direct, Grouped, Sparse
-from partitioner.verify.columns import Column, entries, kernel_bytes, meets
+from partitioner.verify.columns import Column, entries, kernel_bytes, meets, present
 from partitioner.verify.lateness import lateness
 
 COLUMNS = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
@@ -196,7 +196,7 @@ def _pixels(column: Column, own: list[Shard], counts: _Counts) -> None:
     for shard in own:
         low, high = column.within(shard.cols)
         axons = np.arange(low, high, dtype=np.int64)
-        units = np.unique(entry[axons[meets(column, shard)[column.sources(low, high)]]])
+        units = present(entry[axons[meets(column, shard)[column.sources(low, high)]]], int(entry[-1]) + 1)
         counts.add(np.full(len(units), counts.number[shard]), units)
         counts.used[counts.number[shard], 1] += kernel_bytes(column, shard, counts.header, counts.bits)
 

@@ -8,6 +8,9 @@ writes one entry of ``index.json`` and, if the framework's exporter does its wor
   computed in each neuron layer. `v` is the membrane after the reset of its step, as the framework hands it out.
 
 What an exporter refuses is recorded too, with its exact message: that is the cell of the table.
+
+Each network is also given to `neurodeploy.convert` as a module. What that makes of it is recorded under ``direct``: the
+NIR file (``<case>.direct.nir``), the options that its attributes gave, and the check that `convert` made by itself.
 """
 
 from __future__ import annotations
@@ -16,17 +19,29 @@ import argparse
 import json
 import re
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import h5py
 import nir
 import numpy as np
 from numpy.typing import NDArray
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from neurodeploy import convert
+from neurodeploy.errors import NeurodeployError
+from neurodeploy.frontends.modules.export import export_module
+from neurodeploy.frontends.modules.frameworks import FRAMEWORKS
+from neurodeploy.frontends.streams.reading import TIME_FIRST
+
 STEPS = 100
+#: What stands for the message of an exporter that was not asked.
+NOT_ASKED = "not asked: another way of writing a network above"
 #: Membranes kept of each layer.
 TRACED = 8
 INPUT_RATE = 0.3
@@ -48,8 +63,8 @@ class Case:
 
     name : file name. network : in the framework's words. dt : seconds that one step stands for, as exported.
     reset, threshold : the rule that the framework runs. build : () -> the network. run : (network, input (steps, size)) ->
-    {layer: {"spikes" or "v": (steps, size)}}. export : (network, path) -> nothing, in the framework's own call. call : that
-    call as text.
+    {layer: {"spikes" or "v": (steps, size)}}. export : (network, path) -> nothing, in the framework's own call; None: it is
+    not asked. call : that call as text.
     """
 
     name: str
@@ -59,7 +74,7 @@ class Case:
     threshold: str
     build: Callable[[], object]
     run: Callable[[object, NDArray[np.uint8]], Mapping[str, Mapping[str, object]]]
-    export: Callable[[object, Path], None]
+    export: Callable[[object, Path], None] | None
     call: str
     inputs: NDArray[np.uint8]
     note: str = ""
@@ -85,28 +100,22 @@ def plain(values: object) -> NDArray[np.float32]:
     return np.stack([row.reshape(-1) for row in rows]).astype(np.float32)
 
 
-def record_case(case: Case, folder: Path) -> dict[str, object]:
-    """Run and export one case; returns its entry."""
+def record_case(case: Case, framework: str, folder: Path) -> dict[str, object]:
+    """Run and export one case, and give it to `convert` as a module; returns its entry."""
     entry: dict[str, object] = {
         "case": case.name, "network": case.network, "dt_s": case.dt, "reset": case.reset, "threshold": case.threshold,
         "export_call": case.call, "steps": int(case.inputs.shape[0]), "note": case.note,
     }  # fmt: skip
     path = folder / f"{case.name}.nir"
-    path.unlink(missing_ok=True)
-    try:
-        case.export(case.build(), path)
-    except Exception as error:  # whatever a framework raises is what we came to record
-        entry["export_error"] = one_line(error)
-        path.unlink(missing_ok=True)  # half a file
+    entry |= _exported(case, path)
+    direct = _given_directly(case, framework, folder)
+    entry["direct"] = direct
+    if "file" not in entry and "file" not in direct:
         return entry
-    entry["file"] = path.name
-    try:
-        nir.read(path)
-    except Exception as error:  # nir's own reader does not take it back; ours shall try
-        entry["nir_read_error"] = one_line(error)
     arrays: dict[str, NDArray[np.generic]] = {"input": case.inputs}
     recorded = case.run(case.build(), case.inputs)
-    entry["nodes"] = dict(zip(recorded, neuron_nodes(path), strict=True))
+    if "file" in entry:
+        entry["nodes"] = dict(zip(recorded, neuron_nodes(path), strict=True))
     for layer, traces in recorded.items():
         for what, values in traces.items():
             trace = plain(values)
@@ -114,6 +123,47 @@ def record_case(case: Case, folder: Path) -> dict[str, object]:
     entry["spikes"] = {layer: int(arrays[f"spikes.{layer}"].sum()) for layer in recorded if f"spikes.{layer}" in arrays}
     np.savez_compressed(folder / f"{case.name}.npz", **arrays)  # type: ignore[arg-type]
     return entry
+
+
+def _exported(case: Case, path: Path) -> dict[str, object]:
+    """What the framework's own exporter made of a case."""
+    if case.export is None:
+        return {"export_error": NOT_ASKED}
+    try:
+        case.export(case.build(), path)
+    except Exception as error:  # whatever a framework raises is what we came to record
+        path.unlink(missing_ok=True)  # half a file
+        return {"export_error": one_line(error)}
+    try:
+        nir.read(path)
+    except Exception as error:  # nir's own reader does not take it back; ours shall try
+        return {"file": path.name, "nir_read_error": one_line(error)}
+    return {"file": path.name}
+
+
+def _given_directly(case: Case, framework: str, folder: Path) -> dict[str, object]:
+    """What `convert` made of the module; its code and message where it refuses it."""
+    net: Any = case.build()
+    steps = len(case.inputs)
+    shape = tuple(getattr(net, "input_shape", case.inputs.shape[1:]))
+    rows = case.inputs.astype(np.float32)
+    example = (
+        rows.reshape(steps, 1, *shape) if FRAMEWORKS[framework].layout == TIME_FIRST else rows.reshape(1, steps, *shape)
+    )
+    told = {"dt": case.dt} if framework == "spikingjelly" else {}
+    path = folder / f"{case.name}.direct.nir"
+    try:
+        exported = export_module(net, framework, example, path, **told)
+        with tempfile.TemporaryDirectory() as out:
+            found = convert(net, Path(out) / "case.nd", example_inputs=example, **told)
+    except NeurodeployError as error:
+        path.unlink(missing_ok=True)
+        return {"error": f"{error.code} {error.subject}: {error.problem}"[:300]}
+    return {
+        "file": path.name, "options": dict(exported.options), "layers": dict(exported.layers), "gaps": list(exported.gaps),
+        "open_questions": found["open_questions"],
+        "check": {key: value for key, value in found["check"].items() if key != "told"},
+    }  # fmt: skip
 
 
 def main(framework: str, cases: list[Case], packages: tuple[str, ...]) -> None:
@@ -124,7 +174,7 @@ def main(framework: str, cases: list[Case], packages: tuple[str, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in (*folder.glob("*.nir"), *folder.glob("*.npz")):
         old.unlink()
-    entries = [record_case(case, folder) for case in cases]
+    entries = [record_case(case, framework, folder) for case in cases]
     index = {
         "framework": framework,
         "versions": {"python": sys.version.split()[0], **{name: version(name) for name in packages}},

@@ -12,6 +12,7 @@ from norse.torch.functional.iaf import IAFParameters
 from norse.torch.functional.leaky_integrator_box import LIBoxParameters
 from norse.torch.functional.lif import LIFParameters
 from norse.torch.functional.lif_box import LIFBoxParameters
+from norse.torch.functional.reset import reset_subtract
 
 DT = 1e-3
 INPUTS, CELLS = 12, 8
@@ -60,6 +61,7 @@ def run(model: norse.SequentialState, inputs: object) -> dict[str, dict[str, obj
     with torch.no_grad():
         for row in torch.from_numpy(inputs).float():
             x = row.reshape(shape) if shape else row
+            x = x[None] if getattr(model, "batched", False) else x
             for index, (name, layer) in enumerate(model.named_children()):
                 if not model.stateful_layers[index]:
                     x = layer(x)
@@ -99,6 +101,27 @@ def image(*layers: torch.nn.Module) -> norse.SequentialState:
     return model
 
 
+def in_batches(model: norse.SequentialState) -> norse.SequentialState:
+    model.batched = True
+    return model
+
+
+def recurrent() -> norse.SequentialState:
+    cell = norse.LIFRecurrentCell(INPUTS, CELLS, dt=DT)
+    cell.input_weights.data = torch.from_numpy(weights(15, CELLS, INPUTS, mean=1.0, spread=3.0))
+    cell.recurrent_weights.data = torch.from_numpy(weights(41, CELLS, CELLS, spread=1.0)).fill_diagonal_(0.0)
+    return net(cell)
+
+
+def sequence() -> norse.SequentialState:
+    return net(norse.Lift(linear(15, CELLS, INPUTS)), norse.LIF(dt=DT))
+
+
+def run_sequence(model: norse.SequentialState, inputs: object) -> dict[str, dict[str, object]]:
+    with torch.no_grad():
+        return {"1": {"spikes": model(torch.from_numpy(inputs).float()[:, None])[0]}}
+
+
 def case(
     name: str,
     network: str,
@@ -109,6 +132,9 @@ def case(
     seed: int = 1,
     size: int = INPUTS,
     dt: float = DT,
+    reset: str = "to v_reset, same step",
+    run: object = run,
+    asked: bool = True,
 ) -> Case:
     told = told or {}
     call = f"norse.to_nir(net, sample (..){''.join(f', {k}={v}' for k, v in told.items())})"
@@ -116,11 +142,11 @@ def case(
         name=name,
         network=network,
         dt=dt,
-        reset="to v_reset, same step",
+        reset=reset,
         threshold="v > v_th",
         build=build,
         run=run,
-        export=exporter(**told),
+        export=exporter(**told) if asked else None,
         call=call,
         inputs=spikes_in(seed, size),
         note=note,
@@ -165,6 +191,14 @@ CASES = [
         lambda: net(linear(11, CELLS, INPUTS), lif_box(v_leak=full(0.25), v_reset=full(-0.5))),
         told={"dt": 1.0},
         note="v_reset is not in the file, and the membrane starts at v_leak",
+    ),
+    case(
+        "lif_subtract",
+        "Linear, LIFBoxCell, reset_method = reset_subtract",
+        lambda: net(linear(11, CELLS, INPUTS), lif_box(reset_method=reset_subtract)),
+        told={"dt": 1.0},
+        reset="subtract the threshold, same step",
+        note="reset_method is not in the file",
     ),
     case(
         "cuba",
@@ -213,7 +247,18 @@ CASES = [
         told={"dt": 1.0},
         build=lambda: image(*conv_layers(), torch.nn.AvgPool2d(2), torch.nn.Flatten(0), linear(32, 5, 48)),
     ),
-    case("recurrent", "LIFRecurrentCell", lambda: net(norse.LIFRecurrentCell(INPUTS, CELLS, dt=DT)), told={"dt": 1.0}),
+    case(
+        "conv_pool_samples",
+        "Conv2d, LIFBoxCell, AvgPool2d, Flatten, Linear, LIFBoxCell, with an axis for samples",
+        lambda: in_batches(
+            image(*conv_layers(), torch.nn.AvgPool2d(2), torch.nn.Flatten(), linear(32, CELLS, 48, mean=0.5), lif_box())
+        ),
+        seed=2,
+        size=64,
+        asked=False,
+    ),
+    case("recurrent", "LIFRecurrentCell", recurrent, told={"dt": 1.0}),
+    case("lif_sequence", "Lift(Linear), LIF: the whole sequence at once", sequence, run=run_sequence, asked=False),
 ]
 
 if __name__ == "__main__":

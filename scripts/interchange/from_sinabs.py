@@ -39,7 +39,9 @@ def run(net: torch.nn.Sequential, inputs: object) -> dict[str, dict[str, object]
                 part.record_states = True
                 out = part(x[None])
                 x = out[0] if out.shape[0] == 1 else out
-                trace: dict[str, object] = {"v": part.recordings["v_mem"].reshape(steps, -1)}
+                # What recurrent layers record is written over in the step after.
+                alias = hasattr(part, "rec_connect")
+                trace: dict[str, object] = {} if alias else {"v": part.recordings["v_mem"].reshape(steps, -1)}
                 if not isinstance(part, sl.ExpLeak):
                     trace["spikes"] = x
                 traces[name] = trace
@@ -93,6 +95,17 @@ def build_conv_avg() -> torch.nn.Sequential:
     return net
 
 
+def build_squeezed() -> torch.nn.Sequential:
+    net = squeezed(build_conv_avg())
+    net.input_shape = (1, 8, 8)
+    return net
+
+
+def run_squeezed(net: torch.nn.Sequential, inputs: object) -> dict[str, dict[str, object]]:
+    with torch.no_grad():
+        return {"5": {"spikes": net(torch.from_numpy(inputs).float().reshape(-1, *net.input_shape))}}
+
+
 def whole(seed: int, rows: int, columns: int) -> torch.nn.Linear:
     made = linear(seed, rows, columns)
     made.weight.data = torch.round(made.weight.data * 2)
@@ -116,6 +129,8 @@ def case(
     seed: int = 1,
     size: int = INPUTS,
     infer: bool = False,
+    run: object = run,
+    asked: bool = True,
 ) -> Case:
     return Case(
         name=name,
@@ -125,7 +140,7 @@ def case(
         threshold="v >= threshold",
         build=build,
         run=run,
-        export=export_inferred if infer else export,
+        export=(export_inferred if infer else export) if asked else None,
         call="sinabs.nir.to_nir(net, sample (1, ..))" + (".infer_types()" if infer else ""),
         inputs=spikes_in(seed, size),
         note=note,
@@ -236,6 +251,15 @@ CASES = [
     ),
     case("conv_inferred", "the same, shapes filled in by nir", build_conv, seed=2, size=64, infer=True),
     case("conv_avg", "the same with AvgPool2d", build_conv_avg, seed=2, size=64),
+    case(
+        "conv_squeezed",
+        "the same of IAFSqueeze",
+        build_squeezed,
+        seed=2,
+        size=64,
+        run=run_squeezed,
+        asked=False,
+    ),
     case(
         "recurrent",
         "Linear, LIFRecurrent",

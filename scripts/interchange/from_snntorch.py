@@ -75,11 +75,42 @@ def build_conv() -> torch.nn.Sequential:
     return net
 
 
+def build_norm() -> torch.nn.Sequential:
+    net = build_conv()
+    norm = torch.nn.BatchNorm2d(3)
+    norm.running_mean.copy_(torch.tensor([0.25, -0.5, 0.125]))
+    norm.running_var.copy_(torch.tensor([0.5, 1.0, 2.0]))
+    norm.weight.data, norm.bias.data = torch.tensor([1.5, 0.5, -1.0]), torch.tensor([0.25, 0.0, -0.125])
+    made = torch.nn.Sequential(net[0], norm, *net[1:]).eval()
+    made.input_shape = net.input_shape
+    return made
+
+
 def recurrent(cell: snn.SpikingNeuron) -> snn.SpikingNeuron:
     if hasattr(cell.recurrent, "weight"):
         cell.recurrent.weight.data = torch.from_numpy(weights(41, CELLS, CELLS, spread=0.3))
         cell.recurrent.bias.data = torch.zeros(CELLS)
     return cell
+
+
+class Skipping(torch.nn.Module):
+    """As its tutorials write a network: a class, states handed out by the last layer; here with a second way to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.lif1 = linear(12, CELLS, INPUTS, 0.015625), snn.Leaky(beta=0.9, init_hidden=True)
+        self.fc2, self.skip = linear(13, CELLS, CELLS), linear(18, CELLS, INPUTS)
+        self.lif2 = snn.Leaky(beta=0.8, threshold=1.5, init_hidden=True, output=True)
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        spikes = self.lif1(self.fc1(x))
+        fires, membrane = self.lif2(self.fc2(spikes) + self.skip(x))
+        return fires, membrane
+
+
+def run_class(net: Skipping, inputs: object) -> dict[str, dict[str, object]]:
+    with torch.no_grad():
+        return {"lif2": {"spikes": [net(row[None])[0] for row in torch.from_numpy(inputs).float()]}}
 
 
 CALL = "export_to_nir(net, sample (1, ..), ignore_dims=[0])"
@@ -94,6 +125,8 @@ def case(
     note: str = "",
     seed: int = 1,
     size: int = INPUTS,
+    run: object = run,
+    export: object = export,
 ) -> Case:
     return Case(
         name=name,
@@ -129,6 +162,35 @@ CASES = [
         reset="subtract the threshold, next step",
         build=lambda: Seq(linear(11, CELLS, INPUTS), leaky(CELLS, reset_mechanism="subtract", reset_delay=True)),
         note="the exporter writes v_reset = 0 whatever the reset is",
+    ),
+    case(
+        "lif_none",
+        "Linear, Leaky(reset_mechanism='none')",
+        reset="none",
+        build=lambda: Seq(linear(11, CELLS, INPUTS), leaky(CELLS, reset_mechanism="none", reset_delay=True)),
+        note="the exporter writes a neuron with a reset",
+    ),
+    case(
+        "mixed_resets",
+        "Linear, Leaky by default, Linear, Leaky('zero'), Linear, Leaky('none')",
+        lambda: Seq(
+            linear(11, CELLS, INPUTS),
+            snn.Leaky(beta=0.9, init_hidden=True),
+            linear(13, CELLS, CELLS),
+            snn.Leaky(beta=0.9, reset_mechanism="zero", init_hidden=True),
+            linear(14, CELLS, CELLS),
+            snn.Leaky(beta=0.8, reset_mechanism="none", init_hidden=True),
+        ),
+        reset="one for each layer",
+        export=None,
+    ),
+    case(
+        "class",
+        "a class: Linear, Leaky, Linear with a second one beside it, Leaky(output=True), all scalars",
+        Skipping,
+        reset="subtract the threshold, next step",
+        run=run_class,
+        export=None,
     ),
     case(
         "lif_zero_delayed",
@@ -182,6 +244,7 @@ CASES = [
         seed=2,
         size=64,
     ),
+    case("conv_norm", "the same with BatchNorm2d", build_norm, seed=2, size=64),
     case(
         "recurrent",
         "Linear, RLeaky(all to all)",

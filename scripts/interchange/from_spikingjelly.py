@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from cases import Case, main, spikes_in, weights
-from spikingjelly.activation_based import layer, neuron
+from spikingjelly.activation_based import functional, layer, neuron
 from spikingjelly.activation_based.nir_exchange import export_to_nir
 
 DT = 1e-4
@@ -37,7 +37,9 @@ def run(net: torch.nn.Sequential, inputs: object) -> dict[str, dict[str, object]
             x = row.reshape(1, *shape) if shape else row[None]
             for name, part in net.named_children():
                 x = part(x)
-                if isinstance(part, neuron.BaseNode):
+                if isinstance(part, layer.LinearRecurrentContainer):
+                    traces.setdefault(name, {"spikes": []})["spikes"].append(x.clone())
+                elif isinstance(part, neuron.BaseNode):
                     trace = traces.setdefault(name, {"spikes": [], "v": []})
                     trace["spikes"].append(x.clone())
                     trace["v"].append(part.v.clone())
@@ -77,7 +79,24 @@ class Recurrent(torch.nn.Sequential):
 
     def __init__(self) -> None:
         cell = layer.LinearRecurrentContainer(neuron.LIFNode(tau=3.0), in_features=INPUTS, out_features=INPUTS)
+        cell.rc.weight.data = torch.from_numpy(weights(17, INPUTS, 2 * INPUTS, mean=0.3, spread=1.0))
+        cell.rc.bias.data = torch.zeros(INPUTS)
         super().__init__(cell)
+
+
+def build_multi_step() -> torch.nn.Sequential:
+    """Its own layers in step mode "m": the whole sequence at once."""
+    plain = build_conv_if(3)
+    conv, linear_layer = layer.Conv2d(1, 3, 3, bias=False), layer.Linear(18 * 6, 5, bias=False)
+    conv.weight, linear_layer.weight = plain[0].weight, plain[3].weight
+    net = Seq(conv, neuron.IFNode(), layer.Flatten(), linear_layer, neuron.IFNode())
+    functional.set_step_mode(net, "m")
+    return _with_shape(net, (1, 8, 8))
+
+
+def run_multi_step(net: torch.nn.Sequential, inputs: object) -> dict[str, dict[str, object]]:
+    with torch.no_grad():
+        return {"4": {"spikes": net(torch.from_numpy(inputs).float().reshape(-1, 1, *net.input_shape))}}
 
 
 Seq = torch.nn.Sequential
@@ -94,6 +113,8 @@ def case(
     dt: float = DT,
     seed: int = 1,
     size: int = INPUTS,
+    run: object = run,
+    asked: bool = True,
 ) -> Case:
     return Case(
         name=name,
@@ -103,7 +124,7 @@ def case(
         threshold=STRICT,
         build=build,
         run=run,
-        export=partial(export, dt=dt),
+        export=partial(export, dt=dt) if asked else None,
         call=f"export_to_nir(net, example_input (1, ..), dt={dt:g})",
         inputs=spikes_in(seed, size),
         note=note,
@@ -191,6 +212,15 @@ CASES = [
         size=64,
     ),
     case("recurrent", "LinearRecurrentContainer(LIFNode)", Recurrent),
+    case(
+        "conv_multi_step",
+        "Conv2d(3), IFNode, Flatten, Linear, IFNode in step mode m",
+        build_multi_step,
+        seed=2,
+        size=64,
+        run=run_multi_step,
+        asked=False,
+    ),
 ]
 
 

@@ -15,6 +15,7 @@ from simulators.fast.kernels import conv, products
 from simulators.fast.products import exact_product, passes, possible
 from simulators.fast.traffic import Traffic
 from simulators.fast.wiring import DIGIT_NS, Multiplied
+from simulators.products.pairs import padded
 
 #: Nanoseconds that an event costs for each stretch of weights that it adds, and for each of the weights; to clear a sum.
 STRETCH_NS, WEIGHT_NS, CLEAR_NS = 12.0, 0.17, 0.3
@@ -92,6 +93,9 @@ class ConvWiring(Multiplied):
         # (groups, sums of a product, terms of a sum): views of the kernel unless it is transposed
         order = (0, 2, 3, 1, 4) if c.transposed else (0, 1, 2, 3, 4)
         depth = wide if c.transposed else kx * ky * wide
+        #: The kernel (taps x, taps y, channels) of one input and one output channel a group.
+        alone = c.groups > 1 and wide == 1 and out == c.groups and not c.transposed
+        self.single = np.ascontiguousarray(c.weight[..., 0].transpose(1, 2, 0), np.int64) if alone else None
         self.matrices = np.ascontiguousarray(grouped.transpose(order)).reshape(c.groups, -1, depth)
 
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
@@ -111,10 +115,16 @@ class ConvWiring(Multiplied):
         images = frames.reshape(n, *c.input_shape)
         if c.transposed:
             return self._transposed(images, bound).reshape(n, -1)
+        if self.single is not None:
+            out = np.empty((n, *c.output_shape), np.int64)
+            split(products.by_channel, out.size * self.matrices.shape[2], images, self.single, self.shape, out)
+            return out.reshape(n, -1)
         found = []
+        rows = n * c.output_shape[0] * c.output_shape[1]
         for group, matrix in enumerate(self.matrices):
-            patches = np.empty((n * c.output_shape[0] * c.output_shape[1], matrix.shape[1]), frames.dtype)
-            products.patches(images, group, self.shape, self.taps, patches)
+            shape = rows, matrix.shape[1]
+            patches = padded(shape) if frames.dtype == np.int16 else np.empty(shape, frames.dtype)
+            split(products.patches, rows * shape[1], images, group, self.shape, self.taps, patches)
             found.append(exact_product(patches, matrix, bound))
         return (found[0] if c.groups == 1 else np.concatenate(found, axis=1)).reshape(n, -1)
 

@@ -180,14 +180,17 @@ class ExactLink(Waiting):
             due[...] = sums[:, :, k] + (due if self.depth > 1 else 0)
 
 
-def exact_sums(p: Projection, wiring: Wiring | None, payload: NDArray[Any]) -> NDArray[np.int64]:
-    """What payloads (frames, columns) bring to an exact port: (frames, delay slots, rows)."""
+def exact_sums(p: Projection, wiring: Wiring | None, payload: NDArray[Any]) -> NDArray[Any]:
+    """What payloads (frames, columns) bring to an exact port: (frames, delay slots, rows), int64, or int32 where that holds
+    them."""
     x = raised(p, payload)
     top = max(int(x.max(initial=0)), -int(x.min(initial=0)))
-    bound = p.synapse.largest_sum(True, top)
+    bound = top * (p.synapse.largest_sum(True, 1) if wiring is None else wiring.largest)
     if p.depth > 1 or not isinstance(wiring, Multiplied) or not wiring.has_product(bound):
         return shift(reference_sums(p, x), p.weight_exp)
-    narrow = x.astype(np.int8 if top < 128 else np.int32 if top < INT32_END else np.int64)
+    kinds = ((128, np.int8), (1 << 15, np.int16), (INT32_END, np.int32), (INT64_END, np.int64))
+    narrow = x.astype(next(kind for end, kind in kinds if top < end))
     chunk = wiring.chunk_frames()
     parts = [wiring.sums(narrow[at : at + chunk], bound) for at in range(0, len(x), chunk)]
-    return shift(np.concatenate(parts).astype(np.int64)[:, None], p.weight_exp)
+    sums = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return shift(sums.astype(np.int64, copy=False), p.weight_exp)[:, None] if p.weight_exp else sums[:, None]

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from simulators.products import libraries
 from simulators.products.choice import PRODUCTS, Product, choose, nanoseconds
+from simulators.products.pairs import multiply
 
 #: Nanoseconds to split a payload into two digits.
 DIGITS_NS = 12.0
@@ -22,13 +23,17 @@ def possible(weight: NDArray[Any], bound: int) -> bool:
 
 
 def exact_product(x: NDArray[Any], weight: NDArray[Any], bound: int) -> NDArray[Any]:
-    """x (n, k) int8 or int32 times the transpose of weight (m, k) -> (n, m), int32 or int64, without wrapping."""
+    """x (n, k) int8, int16 or int32 times the transpose of weight (m, k) -> (n, m), int32 or int64, without wrapping. x
+    of int16 may come with the columns that `pairs.padded` adds."""
     product = _product(len(x), 8 if x.dtype == np.int8 else 16, weight, bound)
     if product is None:
+        x = x[:, : weight.shape[1]]
         kind = np.float32 if bound < libraries.FLOAT32_END else np.float64
         out = np.empty((len(x), len(weight)), np.int64)
         libraries.by_floats(x, weight, kind, max(1, weight.shape[1]), out)
         return out
+    if product.multiply is not multiply:
+        x = x[:, : weight.shape[1]]
     # No digit exceeds its payload, so the bound holds for each plane of digits too.
     planes = [product(digit, weight, bound) for digit in digits(x, product.digit)]
     if len(planes) == 1:

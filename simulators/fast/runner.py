@@ -35,6 +35,8 @@ from simulators.fast.walk import TOKENS, Walker
 PATHS = ("auto", "events", "gemm")
 #: Values of the widest population and of all populations that a block of steps holds, and steps of a block at most.
 WIDEST_VALUES, ALL_VALUES, BLOCK_STEPS = 1 << 20, 1 << 22, 256
+#: Values of all populations that a block of a walk holds.
+WALKED_VALUES = 1 << 26
 #: A network is large, and its buffers are worth saving, from so many neurons times samples on.
 LARGE_VALUES = 1 << 15
 
@@ -73,7 +75,8 @@ class FastRunner:
     def _walked(self, walk: Walker, task: Task, steps: int, raster: bool) -> RunResult:
         """Every step of every sample is a token."""
         flat = {name: array.reshape(-1, array.shape[2]) for name, array in task.inputs.items()}
-        found, activity = walk(flat, task.samples * steps, task.state, self.steps or TOKENS, raster)
+        block = self.steps or max(1, min(TOKENS, WALKED_VALUES // walk.neurons))
+        found, activity = walk(flat, task.samples * steps, task.state, block, raster)
         activity.steps, activity.samples = steps, task.samples
         if activity.raster is not None:
             activity.raster = activity.raster.shaped(task.samples, steps)

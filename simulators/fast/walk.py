@@ -120,6 +120,7 @@ class Walker:
         self._lock, self._steps, self._inputs, self._outputs = arena.lock, steps, inputs, outputs
         self._kept = kept
         self._fired, self._lost, self._named, self._own = fired, lost, named, own
+        self.neurons = max(1, len(fired))
         #: Whether it remembers anything: tokens are then the steps of one sample.
         self.remembers = any(registry.get_model(one.population.model).memories for one in own)
 
@@ -277,6 +278,9 @@ def _lane(lane: Any, source: NDArray[Any], narrow: NDArray[Any], out: NDArray[An
 
 def _add(n: int, terms: Sequence[Any], to: NDArray[np.int64]) -> None:
     """Exact sums of projections, from arrays of payloads."""
-    to[:] = 0
-    for p, payload, wiring in terms:
-        to += payload[:n] if p.synapse.wire else exact_sums(p, wiring(p), payload[:n])[:, 0]
+    for number, (p, payload, wiring) in enumerate(terms):
+        term = payload[:n] if p.synapse.wire else exact_sums(p, wiring(p), payload[:n])[:, 0]
+        if number:
+            to += term
+        else:
+            to[:] = term

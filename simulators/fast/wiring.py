@@ -57,6 +57,11 @@ class Wiring(ABC):
         self.by_synapse = projection.delay_by == "synapse"
 
     @cached_property
+    def largest(self) -> int:
+        """No sum of graded payloads exceeds this times the largest of them."""
+        return self.projection.synapse.largest_sum(True, 1)
+
+    @cached_property
     def slot(self) -> NDArray[np.uint8]:
         """Delays; made when they are asked for, since most projections have none and ask for none."""
         delay = self.projection.delay

@@ -85,7 +85,7 @@ def test_integers_follow_the_framework(framework: str) -> None:
 def test_the_page_is_current() -> None:
     text = document.DOCUMENT.read_text()
     shown = text.split(document.START)[1].split(document.END)[0].strip()
-    assert shown == cells.table(rows().values()).strip(), "run scripts/interchange/table.py"
+    assert shown == document.whole(cells.table(rows().values())).strip(), "run scripts/interchange/table.py"
 
 
 def test_conventions_are_those_of_the_page() -> None:

@@ -2,7 +2,7 @@
 model whose blocks are on the chip.
 
 The steps of a kind follow one another as a user types them, and each test looks at what all kinds have in common. What a
-kind cannot do, it refuses by name: `REFUSED`.
+kind cannot do, it refuses by name: `REFUSED`. Every answer is what its schema says (`neurodeploy.reporting.schemas`).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from neurodeploy.bundle import open_bundle
+from neurodeploy.reporting import schemas
 from tests.pipeline.networks import Files
 from tests.tiny import Cli, unchanged
 
@@ -94,7 +95,9 @@ class Session:
         """The JSON of a verb on the mapped bundle."""
         for step in ("convert", "map"):
             self.step(cli, step, kind)
-        return cli.json(verb, self.bundle(kind), *more)
+        found = cli.json(verb, self.bundle(kind), *more)
+        schemas.check(verb, found)
+        return found
 
     def step(self, cli: Cli, step: str, kind: str) -> Any:
         """`convert` or `map` of a kind, once."""
@@ -108,6 +111,7 @@ class Session:
                 "map": [bundle, "--system", "oheo-gulch", *pin],
             }
             self.made[step, kind] = cli.json(step, *arguments[step])
+            schemas.check(step, self.made[step, kind])
         return self.made[step, kind]
 
 

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 import neurodeploy as nd
+from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.bundle import open_bundle
 from neurodeploy.conversion.hollow import lower_hollow, raised
 from neurodeploy.frontends.outlines import read_hollow
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
+from neurodeploy.pipeline.counts import counts_of
+from neurodeploy.pipeline.pricing import count_text
 from neurodeploy.synapses.written_out import written_out
 from partitioner.classify import crossings
 from partitioner.mapper import map_model
@@ -108,3 +111,23 @@ def test_what_the_host_would_do_without(made: tuple[str, Path, dict[str, Any]]) 
     assert shape(back) == shape(wanted)
     assert shape(lower_hollow(back)) == shape(real)
     assert raised(back) is back
+
+
+def test_the_head_counts_the_token_that_it_reads(made: tuple[str, Path, dict[str, Any]], tmp_path: Path) -> None:
+    """What it reads is computed for every token and waits on the chip; the head runs for the last alone. Shares are of 1."""
+    _, bundle, _ = made
+    text = tmp_path / "prose.txt"
+    text.write_text("It was a bright cold day in April, and the clocks were striking thirteen.")
+    found = nd.run(bundle, text)
+    populations, projections = found["populations"], found["projections"]
+    assert all(row["rate"] <= 1 for row in populations.values()) and found["steps"] > 1
+    assert all(row["density"] <= 1 for row in projections.values())
+    head, read = populations["lm_head"], populations["lm_head.input"]
+    assert (head["steps"], read["steps"]) == (1, found["steps"])
+    assert read["updates"] == read["neurons"] * found["steps"] >= read["messages"]
+    row = projections["lm_head.synapses"]
+    assert row["events"] <= read["neurons"] and row["synops"] == row["events"] * head["neurons"]
+    opened = open_bundle(bundle)
+    prefill = count_text(opened, text, "fast", None, 6, 1).first
+    updates = [row["updates"] for row in counts_of(opened, prefill)["populations"].values()]
+    assert metrics(opened.program, prefill, exact=False)["MembraneUpdates"] == sum(updates) / 6

@@ -507,6 +507,47 @@ def attention(d: Draw) -> Drawn:
     return Drawn(Attention(), [(3, 4)])
 
 
+class Recurrent(nn.Module):
+    """A sequence; its outputs and last states. The samples come first or second."""
+
+    def __init__(self, layer: nn.RNNBase) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x: torch.Tensor) -> Any:
+        out, last = self.layer(x if self.layer.batch_first else x.transpose(0, 1))
+        out = out if self.layer.batch_first else out.transpose(0, 1)
+        return out, *(state.transpose(0, 1) for state in (last if isinstance(last, tuple) else (last,)))
+
+
+def _recurrent(d: Draw, kind: type[nn.RNNBase], **more: Any) -> Drawn:
+    inputs, layers, both = d.int(1, 4), d.int(1, 2), d.of(True, False)
+    layer = kind(
+        inputs, d.int(1, 4), layers, bidirectional=both, batch_first=d.of(True, False), bias=d.of(True, False), **more
+    )
+    return Drawn(Recurrent(layer), [(d.int(1, 4), inputs)])
+
+
+@case("lstm")
+def lstm(d: Draw) -> Drawn:
+    return _recurrent(d, nn.LSTM)
+
+
+@case("gru")
+def gru(d: Draw) -> Drawn:
+    return _recurrent(d, nn.GRU)
+
+
+@case("rnn_tanh")
+def rnn_tanh(d: Draw) -> Drawn:
+    return _recurrent(d, nn.RNN)
+
+
+@case("rnn_relu")
+def rnn_relu(d: Draw) -> Drawn:
+    return _recurrent(d, nn.RNN, nonlinearity="relu")
+
+
 @case("embedding")
 def embedding(d: Draw) -> Drawn:
     return Drawn(nn.Sequential(nn.Embedding(7, 3), nn.Linear(3, 2)), [(d.int(1, 4),)], ids=7)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from hypothesis import Phase, given, settings
@@ -60,6 +61,10 @@ def as_onnxruntime(path: Path, samples: list[NDArray[Any]], *, on_chip: bool) ->
         same_on_all(made, result)
 
 
+#: Cases that are exported with an operator of their own.
+RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn_tanh": "RNN"}
+
+
 def drawn(file: File) -> list[NDArray[Any]]:
     shapes = [(SAMPLES, *shape[1:]) for shape in file.inputs.values()]
     if file.ids:
@@ -101,4 +106,13 @@ def test_exported_modules(net: Path, name: str) -> None:
 
 
 def test_every_row_has_a_case() -> None:
-    assert {row for rows, _ in FILES.values() for row in rows} == set(TABLE)
+    assert {row for rows, _ in FILES.values() for row in rows} | set(RECURRENT.values()) == set(TABLE)
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_exports_of_recurrent_layers_have_its_operator(net: Path, name: str) -> None:
+    """`test_exported_modules` compares them with onnxruntime."""
+    layer: torch.nn.Module = getattr(torch.nn, {"lstm": "LSTM", "gru": "GRU"}.get(name, "RNN"))(3, 4)
+    torch.onnx.export(layer.eval(), (torch.randn(2, 1, 3),), str(net), dynamo=False, opset_version=17)
+    operators = {node.op_type for node in onnx.load(str(net)).graph.node}
+    assert RECURRENT[name] in operators and CASES[name].onnx

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from neurodeploy.conversion.overlay import Overlay, held
 from neurodeploy.conversion.tensors.build import Bits, build
 from neurodeploy.conversion.tensors.calibrate import calibrate, walk
-from neurodeploy.conversion.tensors.passes import simplified
+from neurodeploy.conversion.tensors.passes import simplified, trimmed
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.tensors import aten, torch_module
 from neurodeploy.frontends.tensors.making import NodeMaker, Ref
@@ -71,7 +71,7 @@ def converted(graph: TensorGraph, samples: list[NDArray[Any]], bits: Bits | None
     units = {name: row["unit"] for name, row in program.conversion["inputs"].items()}  # type: ignore[index]
     laid = {name: np.rint(array / units[name]) * units[name] for name, array in given.items()}
     laid = {name: array.astype(given[name].dtype) for name, array in laid.items()}
-    return Converted(graph, program, Overlay(NoWeights(), {k: held(v) for k, v in arrays.items()}), laid)
+    return Converted(trimmed(graph)[0], program, Overlay(NoWeights(), {k: held(v) for k, v in arrays.items()}), laid)
 
 
 def run(made: Converted, runner: Runner, rows: slice = slice(None)) -> RunResult:
@@ -84,7 +84,7 @@ def run(made: Converted, runner: Runner, rows: slice = slice(None)) -> RunResult
 def outputs(made: Converted, result: RunResult) -> dict[str, NDArray[np.float64]]:
     rows: Any = made.program.conversion["outputs"]
     return {
-        name: numbers(made.program, row["population"], result.outputs[row["population"]], row["unit"], row["shape"])
+        name: numbers(result.outputs[row["population"]], row["unit"], row["shape"], row["map"])
         for name, row in rows.items()
     }
 
@@ -152,7 +152,7 @@ def check(name: str, data: st.DataObject) -> set[str]:
         graph = torch_module.read_module(drawn.module, samples)
     made = converted(graph, [x.numpy() for x in samples])
     wanted = original(drawn.module, samples)
-    for each in (graph, made.graph):
+    for each in (graph, simplified(graph)):
         found = walk(each, dict(zip(each.inputs, samples, strict=True)))
         for output, want in zip(each.outputs, wanted, strict=True):
             near(found[output], want)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.conversion.spiking.links import Link
 from neurodeploy.conversion.spiking.membranes import Membrane
-from neurodeploy.ir.float_network import FloatNode, Floats, Loss
+from neurodeploy.ir.float_network import NO_LEAK, FloatNode, Floats, Loss
 
 Flags = NDArray[np.bool_]
 #: A row that keeps less than this share of its weights (sum of magnitudes) is no longer the row that it was.
@@ -40,7 +40,7 @@ def of_population(m: Membrane, values: Mapping[str, NDArray[np.int64]]) -> Itera
     """Decays, thresholds and biases that became 0. `values`: the integers of a population by name."""
     name = m.node.name
     dv = values.get("dv")
-    if dv is not None and (lost := (m.rate_v > 0) & (dv == 0)).any():
+    if dv is not None and (lost := (m.rate_v > 2 * NO_LEAK) & (dv == 0)).any():
         slowest = float(m.rate_v[lost].max())
         found = f"loses the decay of v of {_count(lost, 'neuron')}: {slowest:.3g} in a step, and 1/4096 is the least"
         yield Loss(name, found, "they never forget: use a longer time step or shorter time constants")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.conversion.tensors.asked import Lowering
 from neurodeploy.conversion.tensors.calibrate import Seen, exponent_of
-from neurodeploy.conversion.tensors.passes import fused
+from neurodeploy.conversion.tensors.passes import fused, trimmed
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network, Projection
@@ -37,11 +37,15 @@ from neurodeploy.ops.tensors.curve import bend_of
 SPARE = 12
 #: Forms whose input is a map with its channels side by side.
 SPATIAL = ("conv", "avg_pool", "max_pool")
+#: Forms whose values have the unit of what they read.
+UNITS_KEPT = ("take", "max_pool")
+#: Bits of a payload that no weight multiplies.
+WIDE = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """Widths of payloads and of weights."""
+    """Widths of payloads that weights multiply, and of weights."""
 
     payload: int = 16
     weight: int = 8
@@ -52,6 +56,8 @@ class _Builder:
     graph: TensorGraph
     seen: Mapping[str, Seen]
     bits: Bits
+    readers: dict[str, list[Node]] = field(init=False)
+    nodes: dict[str, Node] = field(init=False)
     populations: dict[str, Population] = field(default_factory=dict)
     projections: list[Projection] = field(default_factory=list)
     host: list[HostStep] = field(default_factory=list)
@@ -64,24 +70,43 @@ class _Builder:
     rows: list[dict[str, Any]] = field(default_factory=list)
     work: dict[str, int] = field(default_factory=lambda: {"chip": 0, "host": 0})
     units: dict[str, Unit] = field(default_factory=dict)
+    multiplied: dict[str, bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.readers = self.graph.readers()
+        self.nodes = {node.name: node for node in self.graph.nodes}
 
     def unit_of(self, name: str) -> Unit:
         if name not in self.units:
             if name in self.graph.integers:
                 self.units[name] = Unit(Dyadic(1, 0), STATE_BITS)
                 return self.units[name]
-            bits, given = self.bits.payload, name in self.graph.inputs
+            bits, given = self.bits.payload if self.weighed(name) else WIDE, name in self.graph.inputs
             self.units[name] = Unit(Dyadic(1, exponent_of(self.seen[name], bits, clips=not given)), bits)
         return self.units[name]
+
+    def weighed(self, name: str) -> bool:
+        """Whether weights multiply the payloads of a value: then it has the width that was asked for, else a wide one."""
+        if name not in self.multiplied:
+            below = self.readers[name]
+            through = (node.name for node in below if node.form in UNITS_KEPT)
+            self.multiplied[name] = any(n.form in ("conv", "linear") for n in below) or any(map(self.weighed, through))
+        return self.multiplied[name]
+
+    def maker(self, name: str) -> str:
+        """The value whose unit a value has: what only moves or compares numbers keeps it."""
+        node = self.nodes.get(name)
+        return self.maker(node.inputs[0]) if node is not None and node.form in UNITS_KEPT else name
 
     def joined(self) -> None:
         """One unit for values that meet in a sum, where that costs few bits."""
         for node in self.graph.nodes:
             if node.form == "add":
-                units = [self.unit_of(name) for name in node.inputs]
-                most = max(unit.scale.exponent for unit in units)
-                for name, unit in zip(node.inputs, units, strict=True):
-                    if most - unit.scale.exponent <= self.bits.payload - SPARE:
+                names = [self.maker(name) for name in node.inputs]
+                most = max(self.unit_of(name).scale.exponent for name in names)
+                for name in names:
+                    unit = self.unit_of(name)
+                    if most - unit.scale.exponent <= unit.bits - SPARE and name not in self.graph.integers:
                         self.units[name] = unit._replace(scale=Dyadic(1, most))
 
     def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
@@ -97,7 +122,7 @@ class _Builder:
 
     def feed(self, name: str, shape: Shape, *, from_host: bool) -> Value:
         """An input population of a value, in the order in which most of its readers want it."""
-        readers = self.graph.readers()[name]
+        readers = self.readers[name]
         maps = len(shape) in (2, 3) and (not from_host or any(node.form in SPATIAL for node in readers))
         order, size, unit = (spatial(shape) if maps else None), math.prod(shape), self.unit_of(name)
         own = f"{name}.in" if from_host else name
@@ -188,8 +213,7 @@ class _Builder:
             return
         self._operate(node, [self.on_host(n) for n in node.inputs], [shapes[n] for n in node.inputs])
         if bend:  # its activation stays with it
-            (behind,) = (other for other in self.graph.nodes if other.name == name)
-            self._operate(behind, [node.name], [node.shape])
+            self._operate(self.nodes[name], [node.name], [node.shape])
         self.work["host"] += made
         reason = form.reason
         self.rows.append({**row, "device": "host", "rule": reason.rule, "reason": reason.text, "remedy": reason.remedy})
@@ -199,6 +223,7 @@ def build(
     graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits, info: ModelInfo, conversion: Mapping[str, Any]
 ) -> tuple[Program, dict[str, NDArray[np.float32]]]:
     """The program, and the tensors of its host operations by name."""
+    graph, tail = trimmed(graph)
     whole, bends = fused(graph)
     own = _Builder(graph, seen, bits)
     own.joined()
@@ -225,9 +250,11 @@ def build(
         "outputs": {
             name: {
                 "population": value.signal.population.name, "unit": value.unit, "latency": 0, "shape": list(value.shape),
+                "map": len(value.signal.population.shape) > 1,
             }
             for name, value in outputs.items()
         },
+        "tail": tail,
         "operations": own.rows,
         "multiply_adds": {**own.work, "on_chip": own.work["chip"] / done if done else None},
         "bits": {"payload": bits.payload, "weight": bits.weight},

@@ -4,14 +4,14 @@
   ``scale * (W x + b) + shift = (scale W) x + (scale b + shift)``.
 - A constant that is added before a softmax goes into it: a mask of -1e9 would leave no bits for what it is added to.
 - A `rectify` behind a form that `bends` and that nobody else reads becomes its activation (`Fused.bends`).
-- What nobody reads is left out.
+- What nobody reads is left out, and what the host does last is left to whoever reads the outputs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -88,6 +88,32 @@ def _alive(graph: TensorGraph) -> TensorGraph:
             wanted |= set(node.inputs)
             kept.append(node)
     return replace(graph, nodes=tuple(reversed(kept)))
+
+
+def trimmed(graph: TensorGraph) -> tuple[TensorGraph, list[dict[str, Any]]]:
+    """Without the operations of the host that nothing follows, such as the softmax of a classifier: whoever reads the
+    outputs does them, and no value crosses twice. They are told in order, each with the output that it reads and makes."""
+    tail: list[dict[str, Any]] = []
+    while True:
+        readers, nodes = graph.readers(), {node.name: node for node in graph.nodes}
+        last = [
+            nodes[name]
+            for name in graph.outputs
+            if name in nodes
+            and FORMS[nodes[name].form].lower is None
+            and not nodes[name].arrays
+            and len(nodes[name].inputs) == 1
+            and not readers[name]
+            and nodes[name].inputs[0] in nodes
+        ]
+        if not last:
+            return graph, tail
+        node = last[0]
+        told = {"form": node.form, "settings": dict(node.settings), "shape": list(node.shape), "where": node.where}
+        tail.insert(0, {"output": node.inputs[0], "makes": node.name, **told})
+        outputs = tuple(node.inputs[0] if name == node.name else name for name in graph.outputs)
+        kept = tuple(n for n in graph.nodes if n.name != node.name)
+        graph = replace(graph, nodes=kept, outputs=tuple(dict.fromkeys(outputs)))
 
 
 def fused(graph: TensorGraph) -> Fused:

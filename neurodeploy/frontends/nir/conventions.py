@@ -18,6 +18,7 @@ synapse of the neuron on itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,6 +36,8 @@ NUDGE = 2.0**-40
 UNIT = 1e-6
 #: "subtract-next": the threshold is taken off one step later, before the leak (snnTorch's default).
 RESETS = ("value", "subtract", "subtract-next")
+#: One kind for all neurons, or a kind for each by its name, from whoever knows them; None: not told.
+Reset = str | Mapping[str, str] | None
 
 
 #: The note of a file whose source is not known.
@@ -48,7 +51,7 @@ def read_as(
     source: str | None = None,
     *,
     gain: str = "auto",
-    reset: str | None = None,
+    reset: Reset = None,
     v_reset: float | None = None,
     unit_gain: bool | None = None,
     scheme: str = "euler",
@@ -64,7 +67,12 @@ def read_as(
     """
     opened, call = open_file(path), call or Call()
     if source is None:
-        if reset == "subtract-next" or v_reset is not None or unit_gain is not None:
+        if (
+            not isinstance(reset, str | None)
+            or reset == "subtract-next"
+            or v_reset is not None
+            or unit_gain is not None
+        ):
             problem = "reset='subtract-next', v_reset and unit_gain repair what a framework left out, and none is named"
             raise ModelError("ND1270", path, problem, f"give a source of {', '.join(CONVENTIONS)}")
         network = _with_unsaid(opened, build(opened, dt, gain=gain, reset=reset, call=call), reset)
@@ -138,17 +146,19 @@ def as_meant_by(
     network: FloatNetwork,
     source: str,
     *,
-    reset: str | None = None,
+    reset: Reset = None,
     v_reset: float | None = None,
     unit_gain: bool | None = None,
 ) -> FloatNetwork:
     """The network that `source` ran, given the one that its file says. Notes are added for every change and every gap.
 
-    source : a key of `CONVENTIONS`. reset : of `RESETS` for all spiking neurons. v_reset : the value after a spike, for
+    source : a key of `CONVENTIONS`. reset : of `RESETS` for all spiking neurons, or for each by name, which says all that a
+    file leaves out. v_reset : the value after a spike, for
     files that do not hold it. unit_gain : whether an input of 1 adds 1 to a leaky membrane (``norm_input=False`` of
     sinabs). None takes the framework's default, and a `Question` says so. Raises ND1270 for what is not known.
     """
-    if source not in CONVENTIONS or reset not in (None, *RESETS):
+    kinds = set(reset.values()) if isinstance(reset, Mapping) else {reset}
+    if source not in CONVENTIONS or not kinds <= {None, *RESETS}:
         wrong = repr(source) if source not in CONVENTIONS else f"reset {reset!r}"
         fix = f"use a source of {', '.join(CONVENTIONS)} and a reset of {', '.join(RESETS)}"
         raise ModelError("ND1270", network.name, f"{wrong} is not known", fix)
@@ -156,19 +166,20 @@ def as_meant_by(
     if not convention.told and abs(network.dt - convention.step) > 1e-9 * convention.step:
         told = f"files of {source} are written for {convention.step:g} s; with this one gains differ: leave --dt out"
         notes.append(Question(network.name, f"time step {network.dt:g} s", told))
-    if convention.silent:
+    if convention.silent and not isinstance(reset, Mapping):
         notes.append(_gap(network.name, source, reset, answered=(reset, v_reset, unit_gain) != (None, None, None)))
-    how = reset or convention.reset
     nodes, edges = dict(network.nodes), list(network.edges)
     for name, node in network.nodes.items():
         if node.role == "neuron":
             unit = node.kind in convention.unit_gain if unit_gain is None else unit_gain
             nodes[name] = _neuron(node, convention, network.dt, unit, notes)
             if node.spikes and node.kind != "threshold":
+                how = reset.get(name) if isinstance(reset, Mapping) else reset or convention.reset
                 nodes[name] = _reset(nodes[name], how, v_reset, notes)
                 if how == "subtract-next":
                     _subtract_later(nodes, edges, name, network.dt)
-    provenance = {**network.provenance, "source": source, **({"reset": how} if how else {})}
+    kept = dict(reset) if isinstance(reset, Mapping) else reset or convention.reset
+    provenance = {**network.provenance, "source": source, **({"reset": kept} if kept else {})}
     made = replace(network, nodes=nodes, edges=tuple(edges), notes=tuple(notes), provenance=provenance)
     made.check()
     return made

@@ -99,7 +99,8 @@ CONVENTIONS = {
     "norse": Convention(
         1e-3, True, False, False, "R = 1 and v_reset = 0 in every neuron, nodes named 0, 1, ..",
         lambda m: m.inputs == {"input"} and m.unit and m.v_reset and m.numbered(r"\d+"),
-        "v_reset: it is 0 in its files whatever it was", "--v-reset", repair=_norse,
+        "v_reset and reset_method: 0 and reset_value in its files whatever they were", "--v-reset or --reset subtract",
+        repair=_norse,
     ),
     "spikingjelly": Convention(
         1e-4, True, False, True, "its nodes are named _0, _1, .. behind an Input input_1",

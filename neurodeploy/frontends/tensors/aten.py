@@ -8,7 +8,9 @@ import numpy as np
 
 from neurodeploy.frontends.tensors import aten_calls as read
 from neurodeploy.frontends.tensors import aten_sequences as sequences
+from neurodeploy.frontends.tensors import recurrent as recurrences
 from neurodeploy.frontends.tensors.aten_calls import Call, arg, sides
+from neurodeploy.frontends.tensors.aten_recurrent import recurrent
 
 TABLE: Mapping[str, Call] = {
     "conv1d": read.conv(False), "conv2d": read.conv(False), "conv_transpose1d": read.conv(True),
@@ -59,6 +61,8 @@ TABLE: Mapping[str, Call] = {
     "softmax": sequences.softmax(False), "_softmax": sequences.softmax(False),
     "log_softmax": sequences.softmax(True), "_log_softmax": sequences.softmax(True),
     "scaled_dot_product_attention": sequences.attention,
+    "lstm": recurrent(recurrences.lstm, cells=True), "gru": recurrent(recurrences.gru),
+    "rnn_tanh": recurrent(recurrences.rnn("tanh")), "rnn_relu": recurrent(recurrences.rnn("relu")),
     "embedding": sequences.embedding,
     "upsample_nearest1d": read.upsample, "upsample_nearest2d": read.upsample,
     "dropout": read.dropout, "feature_dropout": read.dropout, "to": read.cast, "_to_copy": read.cast,

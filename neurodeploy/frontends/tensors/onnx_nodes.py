@@ -9,6 +9,7 @@ import numpy as np
 from neurodeploy.frontends.tensors import onnx_calls as read
 from neurodeploy.frontends.tensors import onnx_shapes as shapes
 from neurodeploy.frontends.tensors.onnx_calls import Call, constant, value
+from neurodeploy.frontends.tensors.onnx_recurrent import KINDS, recurrence
 
 TABLE: Mapping[str, Call] = {
     "Conv": read.conv, "ConvTranspose": read.conv_transpose, "Gemm": read.gemm, "MatMul": read.matmul,
@@ -38,5 +39,6 @@ TABLE: Mapping[str, Call] = {
     "Unsqueeze": shapes.unsqueeze, "Slice": shapes.sliced,
     "Gather": shapes.gather, "Split": shapes.parts, "Concat": shapes.concat, "Expand": shapes.expand,
     "Tile": shapes.tile, "Pad": shapes.pad, "Resize": shapes.resize, "DepthToSpace": shapes.depth_to_space,
+    **{op: recurrence(op) for op in KINDS},
     "Identity": read.same, "Dropout": read.same, "Cast": read.cast,
 }  # fmt: skip

@@ -28,9 +28,9 @@ def place(sums: Any, first: int, exponent: int, start: int, stop: int, pending: 
 
 
 @jit
-def patches(frames: Any, group: int, shape: Any, taps: Any, out: Any) -> None:
+def patches(part: int, parts: int, frames: Any, group: int, shape: Any, taps: Any, out: Any) -> None:
     """Patches of a convolution: frames (n, input x, input y, channels) to rows of out (n * pixels, taps * channels of
-    the group).
+    the group); columns of out beyond these stay as they are. Lines of output pixels are shared among the parts.
 
     What lies outside is zero. `shape` as in `conv`.
     """
@@ -38,29 +38,53 @@ def patches(frames: Any, group: int, shape: Any, taps: Any, out: Any) -> None:
     wide = in_channels // groups
     in_x = frames.shape[1]
     stretch = taps[1] * wide
-    place = 0
-    for n in range(frames.shape[0]):
-        for ox in range(out_x):
-            for oy in range(out_y):
-                row = out[place]
-                place += 1
-                y0 = oy * sy - py
-                inside = y0 >= 0 and y0 + taps[1] <= in_y and dy == 1 and groups == 1
-                for tap_x in range(taps[0]):
-                    x = ox * sx - px + tap_x * dx
-                    at = tap_x * stretch
-                    if x < 0 or x >= in_x:
-                        for i in range(stretch):
-                            row[at + i] = 0
-                    elif inside:
-                        line = frames[n, x].ravel()
-                        for i in range(stretch):
-                            row[at + i] = line[y0 * wide + i]
-                    else:
-                        for tap_y in range(taps[1]):
-                            y = y0 + tap_y * dy
-                            for c in range(wide):
-                                row[at + tap_y * wide + c] = frames[n, x, y, group * wide + c] if 0 <= y < in_y else 0
+    lines = frames.shape[0] * out_x
+    for place in range(lines * part // parts, lines * (part + 1) // parts):
+        n, ox = place // out_x, place % out_x
+        for oy in range(out_y):
+            row = out[place * out_y + oy]
+            y0 = oy * sy - py
+            inside = y0 >= 0 and y0 + taps[1] <= in_y and dy == 1 and groups == 1
+            for tap_x in range(taps[0]):
+                x = ox * sx - px + tap_x * dx
+                at = tap_x * stretch
+                if x < 0 or x >= in_x:
+                    for i in range(stretch):
+                        row[at + i] = 0
+                elif inside:
+                    line = frames[n, x].ravel()
+                    for i in range(stretch):
+                        row[at + i] = line[y0 * wide + i]
+                else:
+                    for tap_y in range(taps[1]):
+                        y = y0 + tap_y * dy
+                        for c in range(wide):
+                            row[at + tap_y * wide + c] = frames[n, x, y, group * wide + c] if 0 <= y < in_y else 0
+
+
+@jit
+def by_channel(part: int, parts: int, frames: Any, kernel: Any, shape: Any, out: Any) -> None:
+    """Sums of a convolution with one input and one output channel a group: frames (n, input x, input y, channels), kernel
+    (taps x, taps y, channels) int64, out (n, output x, output y, channels) int64. `shape` as in `conv`."""
+    in_y, _, out_x, out_y, _, _, sx, sy, px, py, dx, dy = shape
+    in_x = frames.shape[1]
+    lines = frames.shape[0] * out_x
+    for place in range(lines * part // parts, lines * (part + 1) // parts):
+        n, ox = place // out_x, place % out_x
+        for oy in range(out_y):
+            row = out[n, ox, oy]
+            row[:] = 0
+            for tap_x in range(kernel.shape[0]):
+                x = ox * sx - px + tap_x * dx
+                if x < 0 or x >= in_x:
+                    continue
+                for tap_y in range(kernel.shape[1]):
+                    y = oy * sy - py + tap_y * dy
+                    if y < 0 or y >= in_y:
+                        continue
+                    source, weight = frames[n, x, y], kernel[tap_x, tap_y]
+                    for c in range(row.shape[0]):
+                        row[c] += np.int64(source[c]) * weight[c]
 
 
 @jit
