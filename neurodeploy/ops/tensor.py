@@ -24,11 +24,13 @@ def operation_of(
     node: Node, inputs: Sequence[str], shapes: Sequence[Shape]
 ) -> tuple[HostOp, dict[str, NDArray[np.float32]]]:
     """The host operation of a node, and its arrays by the names under which the host keeps them."""
-    told = json.dumps({"settings": dict(node.settings), "in": [list(s) for s in shapes], "out": list(node.shape)})
+    arrays = {role: list(array.shape) for role, array in node.arrays.items()}
+    said = {"settings": dict(node.settings), "in": [list(s) for s in shapes], "out": list(node.shape), "arrays": arrays}
+    told = json.dumps(said)
     names = {role: f"{node.name}.{role}" for role in node.arrays}
-    arrays = {names[role]: np.ascontiguousarray(array, np.float32) for role, array in node.arrays.items()}
+    kept = {names[role]: np.ascontiguousarray(array, np.float32) for role, array in node.arrays.items()}
     attrs = {"form": node.form, "told": told}
-    return HostOp(node.name, "tensor", tuple(inputs), (node.name,), attrs, names), arrays
+    return HostOp(node.name, "tensor", tuple(inputs), (node.name,), attrs, names), kept
 
 
 def on_torch(call: Call) -> Tensor:
@@ -69,7 +71,7 @@ def _told(value: object) -> bool:
         found = json.loads(str(value))
     except ValueError:
         return False
-    return isinstance(found, dict) and found.keys() == {"settings", "in", "out"}
+    return isinstance(found, dict) and found.keys() == {"settings", "in", "out", "arrays"}
 
 
 OPERATION = Operation(
@@ -79,5 +81,6 @@ OPERATION = Operation(
         "{form}: an operation on tensors without populations of its own",
         "`explain` names the line; leave it out of the module, or let the host compute it",
     ),
-    attrs={"form": lambda name: name in FORMS, "told": _told}, fits=lambda attrs, inputs, outputs: True, bare=True,
+    attrs={"form": lambda name: name in FORMS, "told": _told}, fits=lambda attrs, inputs, outputs: True,
+    told=lambda attrs: {role: tuple(shape) for role, shape in json.loads(str(attrs["told"]))["arrays"].items()},
 )  # fmt: skip

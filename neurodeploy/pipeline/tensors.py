@@ -155,10 +155,10 @@ def _given(options: Mapping[str, Any], fix: str) -> list[NDArray[Any]]:
     sets = [[_array(x) for x in _listed(given)] for given in (example, calibration) if given is not None]
     if any(len(each) != len(sets[0]) for each in sets):
         raise UserError("ND1313", "calibration", f"has {len(sets[-1])} inputs, the example {len(sets[0])}", fix)
-    if any(not x.ndim or not len(x) or len(x) != len(each[0]) for each in sets for x in each):
+    if any(len({len(x) for x in each if x.ndim}) != 1 or not all(len(x) for x in each if x.ndim) for each in sets):
         raise UserError("ND1313", "example_inputs", "have different numbers of samples, or none", fix)
     try:
-        return [np.concatenate(parts) for parts in zip(*sets, strict=True)]
+        return [np.concatenate(parts) if parts[0].ndim else parts[0] for parts in zip(*sets, strict=True)]
     except ValueError as error:
         raise UserError("ND1313", "calibration", f"does not go with the example: {error}", fix) from None
 
@@ -204,7 +204,7 @@ def _of_onnx(path: Any, options: Mapping[str, Any]) -> Told:
     from neurodeploy.frontends.tensors.onnx_file import read_onnx, run_onnx
 
     given = _given(options, "give --calibration FILE.npz, samples for each input of the file")
-    graph = read_onnx(Path(path), [x.shape for x in given])
-    samples = dict(zip(graph.inputs, given, strict=True))
-    found, who = run_onnx(Path(path), [x[: compared(given)] for x in given])
+    graph = read_onnx(Path(path), given)
+    samples = dict(zip(graph.inputs, (x for x in given if x.ndim), strict=True))
+    found, who = run_onnx(Path(path), [x[: compared(list(samples.values()))] if x.ndim else x for x in given])
     return Told(graph, samples, found, digest(Path(path)), who, Path(path))

@@ -311,7 +311,12 @@ CASES = {
     "moe_combine": (op("moe_combine", inputs=("e", "x", "x")), Work(3 * 64, 12 * 3 * 64 + 4 * 3 * 2)),
     # 96 numbers of 16 flops; 64 read, 96 written
     "tensor": (
-        op("tensor", outputs=("g",), form="curve", told='{"settings": {"act": "tanh"}, "in": [[64]], "out": [96]}'),
+        op(
+            "tensor",
+            outputs=("g",),
+            form="curve",
+            told='{"settings": {"act": "tanh"}, "in": [[64]], "out": [96], "arrays": {}}',
+        ),
         Work(3 * 96 * 16, 4 * (3 * 96 + 3 * 64)),
     ),
     "projection": (

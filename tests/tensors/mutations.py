@@ -199,12 +199,19 @@ def outputs(model: ModelProto, rng: Rng) -> None:
 
 
 def nested(model: ModelProto, rng: Rng) -> None:
-    """Graphs within graphs, deeper than any reader goes."""
-    inner = helper.make_graph([node("Relu", "x", "z")], "inner", [], [])
-    for _ in range(int(rng.integers(1, 24))):
-        inner = helper.make_graph([node("If", "x", "z", then_branch=inner, else_branch=inner)] if rng.random() < 0.1 else [
-            node("Scan", "x", "z", body=inner)], "inner", [], [])  # fmt: skip
-    model.graph.node.append(node("Loop", "x", "z", body=inner))
+    """Graphs within graphs: of a condition that is known, of one that is not, of a loop; a branch may be missing."""
+    name = model.graph.node[-1].output[0] if model.graph.node[-1].output else "x"
+    inner = helper.make_graph([node("Relu", name, "z")], "inner", [], [helper.make_tensor_value_info("z", 1, None)])
+    for _ in range(int(rng.integers(0, 12))):
+        flag = _one(rng, ("flag", "flag", name, "nobody"))
+        outer = node("If", flag, "z", then_branch=inner, **({"else_branch": inner} if rng.random() < 0.8 else {}))
+        inner = helper.make_graph([outer], "inner", [], [helper.make_tensor_value_info("z", 1, None)])
+    model.graph.initializer.append(numpy_helper.from_array(np.array(rng.random() < 0.5), "flag"))
+    kind = _one(rng, ("If", "If", "Loop"))
+    branches = {"body": inner} if kind == "Loop" else {"then_branch": inner, "else_branch": _one(rng, (inner, 3, "x"))}
+    model.graph.node.append(node(kind, _one(rng, ("flag", "flag", name, "")), "deep", **branches))
+    if model.graph.output:
+        model.graph.output[0].name = "deep"
 
 
 STRUCTURE = (

@@ -116,7 +116,7 @@ def _conditional(op: str) -> ModelProto:
     body = helper.make_graph([node("Relu", "x", "z")], "body", [], [value("z", TensorProto.FLOAT, None)])
     made = {"If": {"then_branch": body, "else_branch": body}, "Loop": {"body": body}}[op]
     flag = {"flag": np.array(True)}
-    return model([node(op, "flag" if op == "If" else "- flag x", "y", **made)], {"x": (1, 3)}, "y", flag)
+    return model([node(op, "x" if op == "If" else "- flag x", "y", **made)], {"x": (1, 3)}, "y", flag)
 
 
 def _sparse() -> ModelProto:
@@ -148,7 +148,7 @@ def _elsewhere() -> ModelProto:
 FILES: dict[str, tuple[str, str, Callable[[], ModelProto]]] = {
     "old": ("ND1314", "is of opset 12, 13 is the oldest", lambda: model(
         [node("Relu", "x", "y")], {"x": (1, 3)}, "y", opset=12)),
-    "if": ("ND1314", r"node 'If' \(If\) has control flow", lambda: _conditional("If")),
+    "if": ("ND1310", r"If \(node 0\): is control flow that depends on the input", lambda: _conditional("If")),
     "loop": ("ND1314", r"node 'Loop' \(Loop\) has control flow", lambda: _conditional("Loop")),
     "domain": ("ND1310", r"Fancy \(first\): is of the domain 'com.example'", _elsewhere),
     "sparse": ("ND1314", "has sparse tensors", _sparse),

@@ -47,7 +47,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def as_onnxruntime(path: Path, samples: list[NDArray[Any]], *, on_chip: bool) -> None:
-    graph = onnx_file.read_onnx(path, [x.shape for x in samples])
+    graph = onnx_file.read_onnx(path, samples)
     wanted, who = onnx_file.run_onnx(path, samples)
     assert who.startswith("onnxruntime")
     for each in (graph, simplified(graph)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,32 +24,38 @@ DOMAINS = ("", "ai.onnx")
 MOST_INPUTS = 5
 
 
-def read_onnx(path: Path, shapes: Sequence[tuple[int, ...]]) -> TensorGraph:
-    """shapes : of the samples of each input, in the order of the file. Raises ND1310, ND1313, ND1314."""
+def read_onnx(path: Path, samples: Sequence[NDArray[Any]]) -> TensorGraph:
+    """samples : of each input in the order of the file, (samples, ...) in place of the file's first axis; or, of an input
+    whose first axis is no batch, such as a state, (samples, *its whole shape); or one number for all. Raises ND1310, ND1313,
+    ND1314."""
     opened = open_onnx(path)
     told = opened.told
     if int(told["opset"]) < OLDEST:
         raise damaged(path, f"is of opset {told['opset']}, {OLDEST} is the oldest that is read")
-    if len(told["inputs"]) != len(shapes):
+    if len(told["inputs"]) != len(samples):
         names = ", ".join(row["name"] for row in told["inputs"])
-        raise ModelError("ND1313", path, f"has {len(told['inputs'])} inputs ({names})", f"{len(shapes)} were given")
+        raise ModelError("ND1313", path, f"has {len(told['inputs'])} inputs ({names})", f"{len(samples)} were given")
     making = NodeMaker()
     env: dict[str, Any] = {name: opened.tensor(number) for name, number in told["held"].items()}
     inputs: dict[str, tuple[int, ...]] = {}
-    for row, shape in zip(told["inputs"], shapes, strict=True):
-        full = (1, *shape[1:])
+    for row, given in zip(told["inputs"], samples, strict=True):
         known = row["shape"]
+        if not known and not given.ndim:
+            env[row["name"]] = given
+            continue
+        whole = given.ndim == len(known) + 1
+        full = given.shape[1:] if whole else (1, *given.shape[1:])
         if len(known) != len(full) or any(
-            isinstance(k, int) and k != n for k, n in zip(known[1:], full[1:], strict=True)
+            isinstance(k, int) and k != n for k, n in zip(known[not whole :], full[not whole :], strict=True)
         ):
-            problem = f"its input {row['name']} has the shape {tuple(known)}, the samples {tuple(shape)}"
+            problem = f"its input {row['name']} has the shape {tuple(known)}, the samples {tuple(given.shape)}"
             raise ModelError("ND1313", path, problem, "give samples (samples, ...) of that shape")
         ref = Ref(making.name(row["name"]), full)
-        inputs[ref.name] = full[1:] or (1,)
+        inputs[ref.name] = ref.shape if whole else full[1:] or (1,)
         making.integers |= {ref.name} if row["dtype"] in "iu" else set()
         env[row["name"]] = ref
     for number, node in enumerate(told["nodes"]):
-        _node(opened, making, node, number, env)
+        making.read(partial(_node, opened), node, number, env)
     outputs = [env.get(name) for name in told["outputs"]]
     if not outputs or not all(isinstance(x, Ref) for x in outputs):
         raise damaged(path, "has an output that does not depend on its input")
@@ -65,6 +72,9 @@ def _node(opened: OnnxFile, making: NodeMaker, node: dict[str, Any], number: int
     if missing:
         raise damaged(opened.path, f"uses {missing[0]!r:.60} before it is made ({making.where})")
     given = [env[name] if name else None for name in node["inputs"]]
+    if node["op"] == "If":
+        _branch(opened, making, node, given[0], number, env)
+        return
     attrs = {k: opened.tensor(v["tensor"]) if isinstance(v, dict) else v for k, v in node["attrs"].items()}
     if node["op"] == "Split":
         attrs.setdefault("num_outputs", len(node["outputs"]))
@@ -75,12 +85,28 @@ def _node(opened: OnnxFile, making: NodeMaker, node: dict[str, Any], number: int
         found = folded(making, node["op"], given, attrs, len(node["outputs"]), int(opened.told["opset"]))
     elif node["op"] in TABLE:
         left_out = [None] * (MOST_INPUTS - len(given))
-        found = making.read(TABLE[node["op"]], node["outputs"][0], given + left_out, attrs)
+        found = TABLE[node["op"]](making, node["outputs"][0], given + left_out, attrs)
     else:
         raise making.fail("is no operator that can be converted", f"known are {len(TABLE)}; see docs/modules.md")
     results = found if isinstance(found, list) else [found]
     for name, result in zip(node["outputs"], results, strict=False):
         env[name] = result
+
+
+def _branch(
+    opened: OnnxFile, making: NodeMaker, node: dict[str, Any], condition: Any, number: int, env: dict[str, Any]
+) -> None:
+    """An If whose condition does not depend on the input: the branch that is taken."""
+    if condition is None or isinstance(condition, Ref):
+        raise making.fail("is control flow that depends on the input", "make its condition a constant")
+    graph = node["attrs"]["then_branch" if bool(np.asarray(condition).reshape(())) else "else_branch"]["graph"]
+    inner = {**env, **{name: opened.tensor(tensor) for name, tensor in graph["held"].items()}}
+    for each in graph["nodes"]:
+        _node(opened, making, each, number, inner)
+    for name, made in zip(node["outputs"], graph["outputs"], strict=True):
+        if made not in inner:
+            raise damaged(opened.path, f"has a branch whose result {made!r:.60} is never made ({making.where})")
+        env[name] = inner[made]
 
 
 def run_onnx(path: Path, samples: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], str]:
@@ -102,15 +128,23 @@ def _run(path: Path, samples: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]
         inputs, who = session.get_inputs(), f"onnxruntime {onnxruntime.__version__}"
         kinds = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(double)": np.float64}
         types = [kinds.get(x.type, np.float32) for x in inputs]
-        names = [x.name for x in inputs]
+        names, ranks = [x.name for x in inputs], [len(x.shape) for x in inputs]
     except ImportError:
         from onnx.reference import ReferenceEvaluator
 
         session = ReferenceEvaluator(str(path))
         names, types = list(session.input_names), [x.dtype.type for x in samples]
+        ranks = [len(x.type.tensor_type.shape.dim) for x in session.proto_.graph.input][: len(names)]
         who = "onnx.reference"
     rows = []
-    for n in range(len(samples[0])):
-        given = {name: x[n : n + 1].astype(kind) for name, x, kind in zip(names, samples, types, strict=True)}
+
+    def one(x: NDArray[Any], n: int, rank: int) -> NDArray[Any]:
+        """A sample as the file takes it."""
+        return x if not x.ndim else x[n] if x.ndim > rank else x[n : n + 1]
+
+    for n in range(max(len(x) for x in samples if x.ndim)):
+        given = {
+            name: one(x, n, rank).astype(kind) for name, x, rank, kind in zip(names, samples, ranks, types, strict=True)
+        }
         rows.append([np.asarray(out).reshape(1, -1) for out in session.run(None, given)])
     return [np.concatenate(column) for column in zip(*rows, strict=True)], who

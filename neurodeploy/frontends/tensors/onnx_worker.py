@@ -8,7 +8,8 @@ Output: a line of ASCII JSON, followed by the bytes of the tensors that lie in t
      "tensors": [{"name", "dtype", "shape", "bytes"} or {.., "file", "offset", "bytes"}]}
      or {"refused": "..."}
 
-An attribute is a number, a text, a list of them, or {"tensor": n}, the place of a tensor. External data stays where it is:
+An attribute is a number, a text, a list of them, {"tensor": n}, the place of a tensor, or {"graph": {"held", "nodes",
+"outputs"}}, a branch of an If. External data stays where it is:
 nothing of it is read.
 """
 
@@ -21,6 +22,8 @@ from typing import Any
 #: No tensor of a file, and no file's tensors together, are larger (protobuf ends at 2 GB).
 MAX_BYTES = 1 << 31
 MAX_NODES = 200_000
+#: Attributes of an If.
+BRANCHES = ("then_branch", "else_branch")
 
 
 class NotRead(Exception):
@@ -81,6 +84,8 @@ def _attribute(attribute: Any, tensors: _Tensors) -> Any:
 
     if attribute.type == AttributeProto.TENSOR:
         return {"tensor": tensors.add(attribute.t)}
+    if attribute.type == AttributeProto.GRAPH and attribute.name in BRANCHES:
+        return {"graph": _branch(attribute.g, tensors)}
     if attribute.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS):
         raise NotRead(f"has control flow: attribute {attribute.name!r:.40} is a graph of its own")
     value = helper.get_attribute_value(attribute)
@@ -92,6 +97,16 @@ def _attribute(attribute: Any, tensors: _Tensors) -> Any:
         return [v.decode("utf-8", "replace") if isinstance(v, bytes) else v + 0 for v in value]
     except TypeError:
         raise NotRead(f"attribute {attribute.name!r:.40} has a type that is not read") from None
+
+
+def _branch(graph: Any, tensors: _Tensors) -> dict[str, Any]:
+    """Of an If: which is taken is known once its condition is."""
+    if graph.input or graph.sparse_initializer:
+        raise NotRead("has a branch with inputs of its own")
+    return {
+        "held": {tensor.name: tensors.add(tensor) for tensor in graph.initializer},
+        "nodes": [_node(node, tensors) for node in graph.node], "outputs": [value.name for value in graph.output],
+    }  # fmt: skip
 
 
 def _node(node: Any, tensors: _Tensors) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class Operation:
     attrs, optional : what the value of an attribute must be, by name. fits : (attributes, neurons of the inputs, neurons of
         the outputs) -> whether they go together.
     tensors : shapes by role, each number named: an attribute, a field of `ModelInfo`, or "size", the neurons of the output.
-        bare : all of them may be left out.
+        bare : all of them may be left out. told : shapes by role of an operation that says them in its attributes.
     keeps : the attributes that describe the cache which it keeps of a sequence, as `KVCache` takes them; none keeps nothing.
         begin : puts into it what stands before every text, where the attribute "prefix" says that something does.
     rows : the rows of inputs and outputs. experts : the inputs or outputs that have the rows of one expert each.
@@ -130,6 +130,7 @@ class Operation:
     fits: Callable[[Attrs, Sizes, Sizes], bool] = one_to_one
     tensors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     bare: bool = False
+    told: Callable[[Attrs], Mapping[str, tuple[int, ...]]] | None = None
     keeps: tuple[str, ...] = ()
     begin: Callable[[Call], None] | None = None
     rows: Rows = same_rows
