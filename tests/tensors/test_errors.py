@@ -62,6 +62,7 @@ class Counting(nn.Module):
         ("ND1310", r"adaptive_avg_pool1d.*does not divide", lambda x: nn.functional.adaptive_avg_pool1d(x[None], 2)),
         ("ND1310", r"softmax over the samples", lambda x: x.softmax(0)),
         ("ND1310", r"elu.*alpha = 2", lambda x: nn.functional.elu(x, 2.0)),
+        ("ND1310", r"aten.div.*divides by 0", lambda x: x / torch.tensor([1.0, 0.0, 2.0])),
         ("ND1310", r"limits that depend", lambda x: x.clamp(min=x[:, :1] * 0)),
         ("ND1310", r"clamp.*\(\w+.py:\d+\).*cannot be", lambda x: x.clamp(min=torch.tensor([0.0, 1.0, 2.0]))),
         ("ND1310", r"exponent that depends", lambda x: x**x),

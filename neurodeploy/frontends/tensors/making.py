@@ -132,6 +132,8 @@ class NodeMaker:
         x, constant = (b, a) if first else (a, b)
         assert isinstance(x, Ref) and not isinstance(constant, Ref)
         c = np.asarray(constant, np.float64)
+        if by == "div" and not first and not c.all():
+            raise self.fail("divides by 0", "divide by numbers")
         full = tuple(np.broadcast_shapes(x.full, c.shape))
         x = self.moved(f"{wanted}.wide", x, lambda p: np.broadcast_to(p, full))
         if by == "div" and first:
@@ -139,7 +141,7 @@ class NodeMaker:
         one, none = np.ones(()), np.zeros(())
         scale, shift = {
             "add": (one, c), "sub": (-one, c) if first else (one, -c), "mul": (c, none),
-            "div": (1 / c if by == "div" else one, none),
+            "div": (one / c if by == "div" else one, none),
         }[by]  # fmt: skip
         return self.affine(wanted, x, scale, shift)
 
