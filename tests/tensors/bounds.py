@@ -23,6 +23,7 @@ from neurodeploy.conversion.tensors.passes import fused
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.tensors import Node, TensorGraph
 from neurodeploy.ops.tensors import FORMS
+from neurodeploy.ops.tensors.asking import BIAS_BITS
 from neurodeploy.ops.tensors.conv import by_output
 
 Tensors = dict[str, torch.Tensor]
@@ -61,6 +62,8 @@ class Errors:
         before = carried + worth * (state + bias) / 2
         slope = max(1.0, abs(_slope(self.bend_of.get(node.name))))
         value = self.values[node.name].abs()
+        if node.form == "rectify":  # a neuron of its own multiplies what comes before its limits and slopes
+            value = torch.maximum(value, self.values[node.inputs[0]].abs())
         return slope * (before + (value + before) * MULTIPLIER) + self.unit(name) / 2
 
     def of(self, graph: TensorGraph, inputs: Tensors) -> Tensors:
@@ -112,6 +115,8 @@ def weighted(on: Errors, node: Node, name: str) -> torch.Tensor:
     (x, e), (weight, top) = on.given(node)[0], (torch.tensor(node.arrays["weight"]), 2 ** (on.bits.weight - 1) - 1)
     rows = torch.tensor(by_output(node)).abs().flatten(1).amax(dim=1)
     step = torch.where(rows > 0, rows, torch.ones(())) / top
+    if "bias" in node.arrays:
+        step = torch.maximum(step, torch.tensor(node.arrays["bias"]).abs() / (on.unit(node.inputs[0]) * 2.0**BIAS_BITS))
     side = (1, -1, *[1] * (len(node.shape) - 1)) if node.form == "conv" else (1, *[1] * (len(node.shape) - 1), -1)
     ones = torch.ones_like(weight)
     carried = _through(node, e, weight.abs()) + _through(node, x + e, ones) * step.reshape(side) / 2
@@ -119,8 +124,11 @@ def weighted(on: Errors, node: Node, name: str) -> torch.Tensor:
 
 
 def added(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """A value in a unit too fine for a weight comes in a coarser one first."""
     (_, a), (_, b) = on.given(node)
-    return on.sent(node, name, a + b, min(on.unit(n) for n in node.inputs))
+    units = [on.unit(n) for n in node.inputs]
+    least = max(units) * 2.0 ** (2 - on.bits.weight)
+    return on.sent(node, name, a + b + (least if min(units) < least else 0.0), max(min(units), least))
 
 
 def scaled(on: Errors, node: Node, name: str) -> torch.Tensor:

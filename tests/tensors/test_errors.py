@@ -62,6 +62,7 @@ class Counting(nn.Module):
         ("ND1310", r"adaptive_avg_pool1d.*does not divide", lambda x: nn.functional.adaptive_avg_pool1d(x[None], 2)),
         ("ND1310", r"softmax over the samples", lambda x: x.softmax(0)),
         ("ND1310", r"elu.*alpha = 2", lambda x: nn.functional.elu(x, 2.0)),
+        ("ND1310", r"aten.div.*divides by 0", lambda x: x / torch.tensor([1.0, 0.0, 2.0])),
         ("ND1310", r"limits that depend", lambda x: x.clamp(min=x[:, :1] * 0)),
         ("ND1310", r"clamp.*\(\w+.py:\d+\).*cannot be", lambda x: x.clamp(min=torch.tensor([0.0, 1.0, 2.0]))),
         ("ND1310", r"exponent that depends", lambda x: x**x),
@@ -163,6 +164,8 @@ FILES: dict[str, tuple[str, str, Callable[[], ModelProto]]] = {
     "nowhere": ("ND1314", "tensor 'w' lies in no file", lambda: _external("w.bin", key="place")),
     "shape": ("ND1310", r"Gemm \(node 0\)", lambda: model([node("Gemm", "x w", "y")], {"x": (1, 3)}, "y", {
         "w": np.ones((2, 2), np.float32)})),
+    "lacking": ("ND1310", r"Conv \(node 0\): has no weights", lambda: model([node("Conv", "x", "y")], {"x": (1, 3)}, "y")),
+    "half": ("ND1310", r"Add \(node 0\): lacks an input", lambda: model([node("Add", "x", "y")], {"x": (1, 3)}, "y")),
     "unmade": ("ND1314", r"uses 'z' before it is made \(node 0\)", lambda: model(
         [node("Relu", "z", "y")], {"x": (1, 3)}, "y")),
     "constant": ("ND1314", "output that does not depend", lambda: model([node("Relu", "c", "y")], {"x": (1, 3)}, "y", {

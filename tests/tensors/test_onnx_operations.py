@@ -36,7 +36,7 @@ def opened_here(path: Path) -> OnnxFile:
     for row in told["tensors"]:
         starts.append(at)
         at += int(row["bytes"])
-    return OnnxFile(path, told, b"".join(blobs), tuple(starts))
+    return OnnxFile(path, told, bytearray(b"".join(blobs)), tuple(starts))
 
 
 @pytest.fixture(scope="module")

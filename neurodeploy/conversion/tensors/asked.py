@@ -35,7 +35,7 @@ class Populations(Protocol):
     populations: dict[str, Population]
     projections: list[Projection]
 
-    def rewired(self, value: Value, order: Ints | None) -> Value: ...
+    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -55,7 +55,7 @@ class Lowering:
 
     def scaled(
         self, sources: Sequence[FromValue], shape: Shape, scale: Floats, bias: Floats | None, *, order: Ints | None,
-        layout: Shape | None = None,
+        layout: Shape | None = None, reach: Floats | None = None,
     ) -> Value:  # fmt: skip
         size = math.prod(shape)
         peaks = self.peaks
@@ -66,7 +66,9 @@ class Lowering:
         )
         by_neuron = np.empty(size)
         by_neuron[placed(order, size)] = np.broadcast_to(natural, shape).reshape(-1)
-        params = self._numbers(scale, bias, by_neuron, shape, order)
+        sums = by_neuron / np.abs(scale) * SUM_HEADROOM
+        sums = sums if reach is None else np.minimum(sums, reach)
+        params = self._numbers(scale, bias, float(sums.max(initial=1.0)), shape, order)
         population = Population(self.name(), layout or (size,), "graded_rectified", params)
         projections = [
             Projection(
@@ -79,11 +81,9 @@ class Lowering:
         return self.made(population, projections, Value(Signal(population, 0, size, self.unit), shape, order))
 
     def _numbers(
-        self, scale: Floats, bias: Floats | None, peaks: Floats, shape: Shape, order: Ints | None
+        self, scale: Floats, bias: Floats | None, sums: float, shape: Shape, order: Ints | None
     ) -> dict[str, int | Ints]:
-        """Parameters of `neurons.graded_rectified`."""
-        magnitude = np.abs(scale)
-        sums = float((peaks / magnitude).max(initial=1.0)) * SUM_HEADROOM
+        """Parameters of `neurons.graded_rectified`; sums : the largest that is to have room."""
         acc_shift = max(0, math.ceil(math.log2(max(sums, 1.0) / STATE_MAX)))
         bend = self.bend or Bend()
         slope = np.ones_like(scale)
@@ -92,7 +92,7 @@ class Lowering:
             slope[placed(order, slope.size)] = natural.reshape(-1)
         else:
             slope *= float(bend.slope)
-        larger = np.maximum(magnitude, np.abs(scale * slope)) * 2.0**acc_shift
+        larger = np.maximum(np.abs(scale), np.abs(scale * slope)) * 2.0**acc_shift
         # A multiplier has 15 bits: finer units of the result than that say nothing more.
         least = int(multiply_shift(larger / self.unit.scale.value)[1].min())
         if least < 0:
@@ -114,10 +114,10 @@ class Lowering:
                 params[name] = int(np.clip(round(end / self.unit.scale.value), -STATE_MAX, STATE_MAX))
         return params
 
-    def settled(self, value: Value, order: Ints | None) -> Value:
-        if value.lies(order):
+    def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
+        if value.lies(order) and unit in (None, value.signal.unit):
             return value
-        return self.own.rewired(value, order)
+        return self.own.rewired(value, order, unit)
 
     def made(self, population: Population, projections: Sequence[Projection], value: Value) -> Value:
         self.own.populations[population.name] = population

@@ -39,8 +39,8 @@ SPARE = 12
 SPATIAL = ("conv", "avg_pool", "max_pool")
 #: Forms whose values have the unit of what they read.
 UNITS_KEPT = ("take", "max_pool")
-#: Bits of a payload that no weight multiplies.
-WIDE = 24
+#: Bits of a payload that no weight multiplies, and of an input that none does.
+WIDE, GIVEN = 24, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,8 @@ class _Builder:
             if name in self.graph.integers:
                 self.units[name] = Unit(Dyadic(1, 0), STATE_BITS)
                 return self.units[name]
-            bits, given = self.bits.payload if self.weighed(name) else WIDE, name in self.graph.inputs
+            given = name in self.graph.inputs
+            bits = self.bits.payload if self.weighed(name) else GIVEN if given else WIDE
             self.units[name] = Unit(Dyadic(1, exponent_of(self.seen[name], bits, clips=not given)), bits)
         return self.units[name]
 
@@ -109,11 +110,11 @@ class _Builder:
                     if most - unit.scale.exponent <= unit.bits - SPARE and name not in self.graph.integers:
                         self.units[name] = unit._replace(scale=Dyadic(1, most))
 
-    def rewired(self, value: Value, order: Ints | None) -> Value:
-        """A population whose neurons send on what they get, in another order."""
+    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
+        """A population whose neurons send on what they get, in another order or unit."""
         count = sum(name.startswith(f"{value.signal.population.name}.moved") for name in self.populations)
         node = Node(f"{value.signal.population.name}.moved{count}", "take", (), value.shape)
-        ask = Lowering(node, [value], value.signal.unit, None, self.bits.weight, np.array([value.unit]), self)
+        ask = Lowering(node, [value], unit or value.signal.unit, None, self.bits.weight, np.array([value.unit]), self)
         layout = chip_shape(value.shape) if order is not None and len(value.shape) in (2, 3) else None
         return ask.scaled(
             [FromValue(value, wires(value, order))], value.shape, np.full(value.size, value.unit), None, order=order,
@@ -168,6 +169,10 @@ class _Builder:
         self.hosted[name] = raw
         return raw
 
+    def _made(self) -> tuple[dict[str, Any], ...]:
+        """What a lowering adds to."""
+        return self.populations, self.values, self.hosted, self.sizes, self.weights
+
     @staticmethod
     def _place(value: Value) -> dict[str, Any]:
         """The population that a value has to itself, and whether it lies there as a map."""
@@ -189,15 +194,18 @@ class _Builder:
         from_host = [n for n in node.inputs if n not in self.values]
         wires_only = node.form == "take" and from_host
         if form.lower is not None and not wires_only:
-            saved = len(self.projections), len(self.host), dict(self.populations)
+            kept = [dict(table) for table in self._made()]
+            counts = len(self.projections), len(self.host)
             inputs = [self.on_chip(n) for n in node.inputs]
             peaks = self.seen[node.name].peaks
             bent = bend[0] if bend else bend_of(node) if node.form == "rectify" else None
             ask = Lowering(node, inputs, self.unit_of(name), bent, self.bits.weight, peaks, self)
             value = form.lower(ask)
             if value is None:  # nothing of it was made
-                del self.projections[saved[0] :]
-                self.populations = {k: v for k, v in self.populations.items() if k in saved[2] or k.endswith(".in")}
+                del self.projections[counts[0] :], self.host[counts[1] :]
+                for table, before in zip(self._made(), kept, strict=True):
+                    table.clear()
+                    table.update(before)
         row = {"path": node.name, "form": node.form, "where": node.where, "multiply_adds": made}
         if value is not None:
             self.values[name] = value

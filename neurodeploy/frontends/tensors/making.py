@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
+from neurodeploy.frontends.tensors.sizes import LARGEST, spread, unfolded, windows
 from neurodeploy.ir.tensors import Node, Shape
 
 
@@ -83,10 +84,17 @@ class NodeMaker:
         self._names.add(name)
         return name
 
+    def room(self, full: Sequence[int]) -> None:
+        """ND1310 for a value without numbers, or with more than `sizes.LARGEST`."""
+        if min(full, default=1) < 1 or math.prod(full) > LARGEST:
+            problem = f"makes a value of the shape {tuple(int(n) for n in full)}"
+            raise self.fail(problem, f"a sample's values have 1 to {LARGEST} numbers")
+
     def node(
         self, wanted: str, form: str, inputs: Sequence[Ref], full: Shape, settings: dict[str, Any] | None = None,
         **arrays: Any,
     ) -> Ref:  # fmt: skip
+        self.room(full)
         kept = {role: np.ascontiguousarray(array) for role, array in arrays.items() if array is not None}
         made = Ref(self.name(wanted), tuple(int(n) for n in full))
         names = tuple(x.name for x in inputs)
@@ -97,6 +105,7 @@ class NodeMaker:
         """What numpy does to an array of places of the full shape is done to the value: a `take`, or the value itself where
         nothing moves."""
         places = how(np.arange(math.prod(x.full), dtype=np.int64).reshape(x.full))
+        self.room(places.shape)
         made = Ref(x.name, places.shape)
         if made.shape == x.shape and np.array_equal(places.reshape(-1), np.arange(places.size)):
             return made
@@ -123,6 +132,8 @@ class NodeMaker:
         x, constant = (b, a) if first else (a, b)
         assert isinstance(x, Ref) and not isinstance(constant, Ref)
         c = np.asarray(constant, np.float64)
+        if by == "div" and not first and not c.all():
+            raise self.fail("divides by 0", "divide by numbers")
         full = tuple(np.broadcast_shapes(x.full, c.shape))
         x = self.moved(f"{wanted}.wide", x, lambda p: np.broadcast_to(p, full))
         if by == "div" and first:
@@ -130,7 +141,7 @@ class NodeMaker:
         one, none = np.ones(()), np.zeros(())
         scale, shift = {
             "add": (one, c), "sub": (-one, c) if first else (one, -c), "mul": (c, none),
-            "div": (1 / c if by == "div" else one, none),
+            "div": (one / c if by == "div" else one, none),
         }[by]  # fmt: skip
         return self.affine(wanted, x, scale, shift)
 
@@ -205,14 +216,12 @@ class NodeMaker:
         x = self.map(x, sides)
         kernel, padding, dilation = (spread(each, sides) for each in (kernel, padding, dilation))
         stride = spread(stride, sides) if stride else kernel
-        out = []
-        for n, size in enumerate(x.shape[1:]):
-            inner = size + 2 * padding[n] - dilation[n] * (kernel[n] - 1) - 1
-            out.append(inner // stride[n] + 1)
-            if ceil and inner % stride[n]:
-                raise self.fail(
-                    "pools with ceil_mode over sides that do not divide", "pad the map, or let ceil_mode be False"
-                )
+        out = windows(x.shape[1:], kernel, stride, padding, dilation)
+        larger = [n + s - 1 for n, s in zip(x.shape[1:], stride, strict=True)]
+        if ceil and out != windows(larger, kernel, stride, padding, dilation):
+            raise self.fail(
+                "pools with ceil_mode over sides that do not divide", "pad the map, or let ceil_mode be False"
+            )
         given: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding}
         given |= {"dilation": dilation} if form == "max_pool" else {"padded": padded}
         return self.node(wanted, form, [x], (1, x.shape[0], *out), given)
@@ -231,22 +240,17 @@ class NodeMaker:
                 f"has weights {weight.shape} in {groups} groups for {x.shape[0]} channels", "check its weights"
             )
         stride, padding, dilation, more = (spread(n, sides) for n in (stride, padding, dilation, output_padding))
-        out = []
-        for n, size in enumerate(x.shape[1:]):
-            reach = dilation[n] * (weight.shape[2 + n] - 1)
-            if transposed:
-                out.append((size - 1) * stride[n] - 2 * padding[n] + reach + more[n] + 1)
-            else:
-                out.append((size + 2 * padding[n] - reach - 1) // stride[n] + 1)
+        given = x.shape[1:], weight.shape[2:], stride, padding, dilation
+        out = unfolded(*given, more) if transposed else windows(*given)
         channels = weight.shape[1] * groups if transposed else weight.shape[0]
-        given: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": int(groups)}
+        kept: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": int(groups)}
         if transposed:
-            given |= {"transposed": True, "output_padding": more}
+            kept |= {"transposed": True, "output_padding": more}
         arrays = {
             "weight": np.asarray(weight, np.float32),
             "bias": None if bias is None else np.asarray(bias, np.float32),
         }
-        return self.node(wanted, "conv", [x], (1, channels, *out), given, **arrays)
+        return self.node(wanted, "conv", [x], (1, channels, *out), kept, **arrays)
 
     def linear(self, wanted: str, x: Ref, weight: NDArray[Any], bias: NDArray[Any] | None = None) -> Ref:
         """weight (out, in)."""
@@ -292,9 +296,3 @@ class NodeMaker:
             made = self.node(wanted, "concat", flat, (1, *full), {"axis": axis})
             return self.moved(f"{wanted}.out", made, lambda p: p.reshape(full))
         return self.node(wanted, "concat", values, tuple(full), {"axis": values[0].axis(axis)})
-
-
-def spread(values: Sequence[int], sides: int) -> tuple[int, ...]:
-    """One number for all sides, or one each."""
-    given = tuple(int(n) for n in values)
-    return given * sides if len(given) == 1 else given

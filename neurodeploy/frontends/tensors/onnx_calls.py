@@ -34,6 +34,20 @@ def value(m: NodeMaker, x: Operand | None) -> Ref:
     return x
 
 
+def present(m: NodeMaker, x: Operand | None) -> Operand:
+    if x is None:
+        raise m.fail("lacks an input", "export the model again")
+    return x
+
+
+def held(m: NodeMaker, x: Operand | None, what: str) -> NDArray[Any]:
+    """A constant that must be there."""
+    found = constant(m, x, what)
+    if found is None:
+        raise m.fail(f"has no {what}", "export the model again")
+    return found
+
+
 def constant(m: NodeMaker, x: Operand | None, what: str) -> NDArray[Any] | None:
     if isinstance(x, Ref):
         raise m.fail(f"has {what} that depend on the input", "give them as constants")
@@ -69,8 +83,7 @@ def evened(m: NodeMaker, name: str, x: Ref, pairs: Sequence[int]) -> tuple[Ref, 
 
 
 def conv(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
-    weight = constant(m, x[1], "weights")
-    assert weight is not None
+    weight = held(m, x[1], "weights")
     sides = weight.ndim - 2
     stride, dilation = (list(a.get(key, [1] * sides)) for key in ("strides", "dilations"))
     bias = constant(m, x[2] if len(x) > 2 else None, "biases")
@@ -81,8 +94,7 @@ def conv(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
 
 
 def conv_transpose(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
-    weight = constant(m, x[1], "weights")
-    assert weight is not None
+    weight = held(m, x[1], "weights")
     sides = weight.ndim - 2
     stride, dilation = (list(a.get(key, [1] * sides)) for key in ("strides", "dilations"))
     pads, more = list(a.get("pads", [0] * 2 * sides)), list(a.get("output_padding", [0] * sides))
@@ -96,8 +108,7 @@ def conv_transpose(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
 
 
 def gemm(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
-    first, weight = value(m, x[0]), constant(m, x[1], "weights")
-    assert weight is not None
+    first, weight = value(m, x[0]), held(m, x[1], "weights")
     if a.get("transA"):
         first = m.moved(f"{name}.turned", first, lambda p: p.T)
     matrix = weight if a.get("transB") else weight.T
@@ -107,14 +118,12 @@ def gemm(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
 
 
 def matmul(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
-    assert x[0] is not None and x[1] is not None
-    return m.product(name, x[0], x[1])
+    return m.product(name, present(m, x[0]), present(m, x[1]))
 
 
 def arithmetic(by: str) -> Call:
     def call(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
-        assert x[0] is not None and x[1] is not None
-        return m.binary(name, x[0], x[1], by)
+        return m.binary(name, present(m, x[0]), present(m, x[1]), by)
 
     return call
 
@@ -155,8 +164,7 @@ def gelu(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
 def norm(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
     if a.get("training_mode"):
         raise m.fail("is in training mode", "export the model for inference")
-    weight, bias, mean, var = (constant(m, part, "statistics") for part in x[1:5])
-    assert mean is not None and var is not None
+    weight, bias, mean, var = (held(m, part, "statistics") for part in x[1:5])
     return m.norm(name, value(m, x[0]), mean, var, weight, bias, float(a.get("epsilon", 1e-5)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.tensors.making import NodeMaker, Ref, in_a_line
+from neurodeploy.frontends.tensors.onnx_constants import folded
 from neurodeploy.frontends.tensors.onnx_guard import OnnxFile, damaged, open_onnx
 from neurodeploy.frontends.tensors.onnx_nodes import TABLE
 from neurodeploy.ir.tensors import TensorGraph
@@ -18,8 +20,8 @@ from neurodeploy.ir.tensors import TensorGraph
 #: Older operators mean other things.
 OLDEST = 13
 DOMAINS = ("", "ai.onnx")
-#: Operators of constants that make constants larger than this are not folded.
-FOLDED = 1 << 24
+#: Of an operator of the table, but for those of any number.
+MOST_INPUTS = 5
 
 
 def read_onnx(path: Path, samples: Sequence[NDArray[Any]]) -> TensorGraph:
@@ -53,7 +55,7 @@ def read_onnx(path: Path, samples: Sequence[NDArray[Any]]) -> TensorGraph:
         making.integers |= {ref.name} if row["dtype"] in "iu" else set()
         env[row["name"]] = ref
     for number, node in enumerate(told["nodes"]):
-        _node(opened, making, node, number, env)
+        making.read(partial(_node, opened), node, number, env)
     outputs = [env.get(name) for name in told["outputs"]]
     if not outputs or not all(isinstance(x, Ref) for x in outputs):
         raise damaged(path, "has an output that does not depend on its input")
@@ -80,9 +82,10 @@ def _node(opened: OnnxFile, making: NodeMaker, node: dict[str, Any], number: int
         full = np.asarray(given[0].full, np.int64)
         found: Any = full[attrs.get("start", 0) : attrs.get("end", len(full))]
     elif not any(isinstance(x, Ref) for x in given):
-        found = _folded(making, node["op"], given, attrs, len(node["outputs"]), int(opened.told["opset"]))
+        found = folded(making, node["op"], given, attrs, len(node["outputs"]), int(opened.told["opset"]))
     elif node["op"] in TABLE:
-        found = making.read(TABLE[node["op"]], node["outputs"][0], given, attrs)
+        left_out = [None] * (MOST_INPUTS - len(given))
+        found = TABLE[node["op"]](making, node["outputs"][0], given + left_out, attrs)
     else:
         raise making.fail("is no operator that can be converted", f"known are {len(TABLE)}; see docs/modules.md")
     results = found if isinstance(found, list) else [found]
@@ -104,35 +107,6 @@ def _branch(
         if made not in inner:
             raise damaged(opened.path, f"has a branch whose result {made!r:.60} is never made ({making.where})")
         env[name] = inner[made]
-
-
-def _folded(
-    making: NodeMaker, op: str, given: Sequence[Any], attrs: dict[str, Any], outputs: int, opset: int
-) -> list[NDArray[Any]]:
-    """An operator of constants alone, by the reference evaluator of the library."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    if op == "Constant":
-        value = next(iter(attrs.values()))
-        return [np.asarray(value)]
-    if sum(np.size(x) for x in given if x is not None) > FOLDED:
-        raise making.fail("computes with large constants", "fold them before the export")
-    try:
-        kept = {k: onnx.numpy_helper.from_array(v) if isinstance(v, np.ndarray) else v for k, v in attrs.items()}
-        names = [f"x{n}" if x is not None else "" for n, x in enumerate(given)]
-        made = [f"y{n}" for n in range(outputs)]
-        node = onnx.helper.make_node(op, names, made, **kept)
-        info = [
-            onnx.helper.make_tensor_value_info(n, onnx.helper.np_dtype_to_tensor_dtype(np.asarray(x).dtype), np.shape(x))
-            for n, x in zip(names, given, strict=True) if n
-        ]  # fmt: skip
-        graph = onnx.helper.make_graph([node], "one", info, [onnx.ValueInfoProto(name=name) for name in made])
-        model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
-        found = ReferenceEvaluator(model).run(None, {n: np.asarray(x) for n, x in zip(names, given, strict=True) if n})
-    except Exception as error:
-        raise making.fail(f"of constants cannot be computed: {in_a_line(error)}", "fold constants first") from error
-    return [np.asarray(x) for x in found]
 
 
 def run_onnx(path: Path, samples: Sequence[NDArray[Any]]) -> tuple[list[NDArray[Any]], str]:

@@ -28,11 +28,12 @@ KINDS = "biuf"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnnxFile:
-    """What the worker told: see `onnx_worker`. `blobs`: where the bytes of each tensor begin in `data`."""
+    """What the worker told: see `onnx_worker`. starts : where the bytes of each tensor begin in `data`. Tensors can be
+    written to, as torch wants it; the file stays as it is."""
 
     path: Path
     told: dict[str, Any]
-    data: bytes
+    data: bytearray
     starts: tuple[int, ...]
 
     def tensor(self, number: int) -> NDArray[Any]:
@@ -53,7 +54,7 @@ class OnnxFile:
             raise damaged(self.path, f"keeps {row['name']!r:.60} beyond the end of {row['file']!r:.60}")
         if not count:
             return np.zeros(shape, dtype)
-        return np.memmap(place, dtype, "r", row["offset"], shape or (1,)).reshape(shape)
+        return np.memmap(place, dtype, "c", row["offset"], shape or (1,)).reshape(shape)
 
 
 def damaged(path: Path, problem: str) -> ModelError:
@@ -68,7 +69,7 @@ def open_onnx(path: Path) -> OnnxFile:
     limits = Limits(CPU_SECONDS + size // BYTES_A_SECOND, BASE_MEMORY + 6 * size, WALL_SECONDS)
     with Confined(onnx_worker.__name__, [str(path.resolve())], limits) as worker, worker.request():
         line = worker.out.readline(LINE_LIMIT)
-        data = worker.out.read() if line.endswith(b"\n") else b""
+        data = bytearray(worker.out.read() if line.endswith(b"\n") else b"")
         end = worker.ended(by_itself=line.endswith(b"\n"))
     try:
         told = json.loads(line)

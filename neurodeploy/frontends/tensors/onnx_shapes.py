@@ -86,7 +86,9 @@ def expand(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
 
 
 def tile(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
-    return m.moved(name, value(m, x[0]), lambda p: np.tile(p, numbers(m, x[1], "repeats")))
+    given, repeats = value(m, x[0]), numbers(m, x[1], "repeats")
+    m.room([size * n for size, n in zip(given.full, repeats, strict=True)])
+    return m.moved(name, given, lambda p: np.tile(p, repeats))
 
 
 def pad(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
@@ -109,6 +111,7 @@ def resize(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
     sizes = numbers(m, x[3] if len(x) > 3 else None, "sizes")
     factors = [float(f) for f in np.asarray(scales).reshape(-1)] if scales is not None and np.size(scales) else []
     wanted = sizes or [int(np.floor(n * f)) for n, f in zip(given.full, factors, strict=True)]
+    m.room(wanted)
     if any(out % size for size, out in zip(given.full, wanted, strict=True)):
         raise m.fail(f"resizes {given.full} to {tuple(wanted)}", "resize by whole factors")
     how, rounds = (str(a.get(key, default)) for key, default in (

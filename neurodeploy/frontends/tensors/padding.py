@@ -15,6 +15,7 @@ MODES = {"reflect": "reflect", "replicate": "edge", "edge": "edge", "circular": 
 def padded(m: NodeMaker, name: str, x: Ref, widths: Sequence[tuple[int, int]], mode: str = "constant") -> Ref:
     """A value with numbers before and after it along each axis of its full shape: zeros, or its own by a mode of `MODES`.
     ND1310 for another mode, and for zeros that cut off."""
+    m.room([size + sum(pair) for size, pair in zip(x.full, widths, strict=True)])
     if mode in MODES:
         return m.moved(name, x, lambda p: np.pad(p, widths, mode=MODES[mode]))  # type: ignore[call-overload,no-any-return]
     if mode != "constant" or any(width < 0 for pair in widths for width in pair):

@@ -7,23 +7,19 @@ shape that broadcasts. `mul`: ``y = a * b`` of two values, on the chip one neuro
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.tensors import Node
 from neurodeploy.ops.host.lowering import Signal, requantise
-from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, placed
+from neurodeploy.ops.tensors.asking import BIAS_BITS, Ask, FromValue, Value, placed
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Direct
 from neurodeploy.synapses.build import sparse_from_coo
-
-#: A projection's exponent is at most this (`ir.network`).
-RAISED_MAX = 31
 
 
 def common_order(values: Sequence[Value]) -> Ints | None:
@@ -44,26 +40,21 @@ def add(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     return a - b if node.settings.get("sign", 1) < 0 else a + b
 
 
-def lower_add(ask: Ask) -> Value | None:
-    """A value in a coarser unit has weights of a power of two, and beyond the largest of these the exponent of its
-    projection; None beyond that too."""
+def lower_add(ask: Ask) -> Value:
+    """A weight is a power of two up to the width of weights; a value whose unit is finer than that reaches comes in a
+    coarser one, whose last bit is below that of the other."""
     order = common_order(ask.inputs)
-    logs = [round(math.log2(value.unit)) for value in ask.inputs]
-    largest = min(ask.weight_bits, 8) - 2  # the largest power of two that a weight is
-    raised = [log - min(logs) for log in logs]
-    if max(raised) > largest + RAISED_MAX:
-        return None
+    most = max(ask.inputs, key=lambda value: value.unit).signal.unit
+    least = most._replace(scale=Dyadic(1, most.scale.exponent - (min(ask.weight_bits, 8) - 2)))
+    inputs = [ask.settled(v, order, least) if v.unit < least.scale.value else v for v in ask.inputs]
+    logs = [value.signal.unit.scale.exponent for value in inputs]
     signs = (1, int(ask.node.settings.get("sign", 1)))
     sources = [
-        FromValue(
-            value,
-            wires(value, order, sign << min(log, largest)),
-            max(0, log - largest),
-        )
-        for value, log, sign in zip(ask.inputs, raised, signs, strict=True)
+        FromValue(value, wires(value, order, sign << (log - min(logs))))
+        for value, log, sign in zip(inputs, logs, signs, strict=True)
     ]
     scale = np.full(ask.node.size, 2.0 ** min(logs))
-    return ask.scaled(sources, ask.node.shape, scale, None, order=order, layout=layout_of(ask.inputs, order))
+    return ask.scaled(sources, ask.node.shape, scale, None, order=order, layout=layout_of(inputs, order))
 
 
 def layout_of(values: Sequence[Value], order: Ints | None) -> tuple[int, ...] | None:
@@ -88,15 +79,20 @@ def lower_affine(ask: Ask) -> Value:
         np.broadcast_to(np.asarray(node.arrays[name], np.float64), node.shape).reshape(-1)
         for name in ("scale", "shift")
     )
-    real = np.abs(scale) * x.unit > ask.unit.scale.value * 2.0**-30
+    worth = np.abs(scale) * x.unit
+    least = np.abs(shift) * 2.0 ** -(x.signal.unit.bits + BIAS_BITS)
+    real = worth > np.maximum(ask.unit.scale.value * 2.0**-30, least)
+    # where some constants dwarf their factors all sums are shifted: the others come with a larger weight
+    weight, largest = np.ones(x.size, np.int8), min(ask.weight_bits, 8) - 2
+    if (worth[real] < np.abs(shift[real]) * 2.0 ** (1 - STATE_BITS)).any():
+        weight[worth * 2.0**-largest > least] = 1 << largest
     factor, bias = np.empty(x.size), np.empty(x.size)
-    factor[places] = np.where(real, scale * x.unit, ask.unit.scale.value)
+    factor[places] = np.where(real, scale * x.unit / weight, ask.unit.scale.value)
     bias[places] = shift
     synapse = wires(x, order)
-    if not real.all():
+    if not real.all() or (weight > 1).any():
         kept = np.flatnonzero(real)
-        ones = np.ones(len(kept), np.int8)
-        synapse = sparse_from_coo(x.size, x.signal.size, places[kept], x.places[kept], ones)
+        synapse = sparse_from_coo(x.size, x.signal.size, places[kept], x.places[kept], weight[kept])
     return ask.scaled(
         [FromValue(x, synapse)], node.shape, factor, bias if shift.any() else None, order=order,
         layout=layout_of(ask.inputs, order),

@@ -73,6 +73,11 @@ class Value(NamedTuple):
         return self.size == self.signal.size and np.array_equal(self.places, placed(order, self.size))
 
 
+#: A bias has at most so many bits more than a payload in a sum: of 16-bit payloads 28, which with 8-bit weights leave the
+#: other rows theirs.
+BIAS_BITS = 12
+
+
 class Bend(NamedTuple):
     """An activation of straight lines: ``min(max(x where x >= 0 else slope * x, low), high)``; slope: one, or one a channel
     (the first axis)."""
@@ -103,13 +108,14 @@ class Ask(Protocol):
 
     def scaled(
         self, sources: Sequence[FromValue], shape: Shape, scale: Floats, bias: Floats | None, *, order: Ints | None,
-        layout: Shape | None = None,
+        layout: Shape | None = None, reach: Floats | None = None,
     ) -> Value:  # fmt: skip
         """A population ``unit * s = bend(scale * sum + bias)`` by neuron, of the value `shape` in this order; `layout`: the
-        shape of the population."""
+        shape of the population; `reach`: no sum is larger, by neuron."""
 
-    def settled(self, value: Value, order: Ints | None) -> Value:
-        """The value with its numbers in this order on a whole population; one comes between where it has another."""
+    def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
+        """The value with its numbers in this order on a whole population, and in this unit; one comes between where it has
+        others."""
 
     def made(self, population: Population, projections: Sequence[Projection], value: Value) -> Value:
         """A population that the form makes itself."""
@@ -153,12 +159,28 @@ def planes(whole: Ints, bits: int) -> list[tuple[NDArray[np.int8], int]]:
     return [(((whole - low) >> 8).astype(np.int8), 8), (low.astype(np.int8), 0)]
 
 
-def rounded(weight: NDArray[np.floating], bits: int) -> tuple[Ints, Floats]:
-    """Weights (rows, ..) to the nearest integers of so many bits, int64, and the scale of each row, ``max |w|`` over
-    the largest integer: ``2**(bits - 1) - 1``, or what two planes hold."""
+class RoundedRows(NamedTuple):
+    """Weights in integers: `scale` is what 1 in a sum stands for and `reach` the largest sum, by row; bias by row."""
+
+    whole: Ints
+    scale: Floats
+    bias: Floats | None
+    reach: Floats
+
+
+def rows_of(node: Node, weight: NDArray[np.floating], bits: int, x: Value) -> RoundedRows:
+    """Weights (rows, ..) of a value to the nearest integers of so many bits, each row by its largest: ``max |w| / (2**(bits
+    - 1) - 1)``. A row whose bias dwarfs its weights, such as a dead channel of a batch norm, has larger steps: all rows of
+    a population shift their sums alike, and would lose their bits."""
     top = min(2 ** (bits - 1) - 1, WIDEST)
+    bias = np.asarray(node.arrays["bias"], np.float64) if "bias" in node.arrays else None
     flat = np.asarray(weight, np.float64).reshape(len(weight), -1)
     largest = np.abs(flat).max(axis=1, initial=0.0)
-    scale = np.where(largest > 0, largest, 1.0) / top
-    whole = np.rint(flat / scale[:, None]).clip(-top, top).astype(np.int64)
-    return whole.reshape(weight.shape), scale
+    step = np.where(largest > 0, largest, 1.0) / top
+    if bias is not None:
+        step = np.maximum(step, np.abs(bias) / (x.unit * 2.0 ** (x.signal.unit.bits + BIAS_BITS)))
+    whole = np.rint(flat / step[:, None]).clip(-top, top).astype(np.int64)
+    scale = step * x.unit
+    reach = np.abs(whole.astype(np.float64)).sum(axis=1) * x.signal.largest
+    reach += 0.0 if bias is None else np.abs(bias) / scale
+    return RoundedRows(whole.reshape(weight.shape), scale, bias, reach)

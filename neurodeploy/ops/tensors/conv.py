@@ -19,7 +19,7 @@ from neurodeploy.ops.tensors.asking import (
     by_channel,
     chip_shape,
     planes,
-    rounded,
+    rows_of,
     sides,
     spatial,
 )
@@ -64,23 +64,23 @@ def lower(ask: Ask) -> Value:
     weight = by_output(node)
     if weight.ndim == 3:
         weight = weight[:, :, None]
-    whole, scale = rounded(weight, ask.weight_bits)
     x = ask.settled(ask.inputs[0], spatial(ask.inputs[0].shape))
+    rows = rows_of(node, weight, ask.weight_bits, x)
     channels, height, width = sides(x.shape)
-    kernel = np.ascontiguousarray(whole.transpose(0, 3, 2, 1))
+    kernel = np.ascontiguousarray(rows.whole.transpose(0, 3, 2, 1))
     geometry: tuple[Any, ...] = (
         (width, height, channels), pairs(node, "stride", 1), pairs(node, "padding", 0), pairs(node, "dilation", 1),
         int(node.settings.get("groups", 1)), bool(node.settings.get("transposed")), pairs(node, "output_padding", 0),
     )  # fmt: skip
     sources = [FromValue(x, Conv(part, *geometry), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
-    bias = by_channel(node.arrays["bias"], shape) if "bias" in node.arrays else None
     return ask.scaled(
         sources,
         shape,
-        by_channel(scale * x.unit, shape),
-        bias,
+        by_channel(rows.scale, shape),
+        None if rows.bias is None else by_channel(rows.bias, shape),
         order=spatial(shape),
         layout=chip_shape(shape),
+        reach=by_channel(rows.reach, shape),
     )
 
 

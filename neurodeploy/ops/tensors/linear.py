@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from neurodeploy.ir.tensors import Node
-from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, planes, rounded
+from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, planes, rows_of
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Conv, Dense
 
@@ -27,23 +27,21 @@ def run(node: Node, inputs: Sequence[Tensor]) -> Tensor:
 
 def lower(ask: Ask) -> Value:
     node, x = ask.node, ask.inputs[0]
-    whole, scale = rounded(node.arrays["weight"], ask.weight_bits)
-    bias, rows = node.arrays.get("bias"), len(whole)
+    rows = rows_of(node, node.arrays["weight"], ask.weight_bits, x)
     if len(x.shape) == 1:
         if np.unique(x.places).size < x.size:
             x = ask.settled(x, None)
-        weight = np.zeros((rows, x.signal.size), np.int64)
-        weight[:, x.places] = whole
+        weight = np.zeros((len(rows.whole), x.signal.size), np.int64)
+        weight[:, x.places] = rows.whole
         sources = [FromValue(x, Dense(part), exponent) for part, exponent in planes(weight, ask.weight_bits)]
-        real = None if bias is None else np.asarray(bias, np.float64)
-        return ask.scaled(sources, node.shape, scale * x.unit, real, order=None)
+        return ask.scaled(sources, node.shape, rows.scale, rows.bias, order=None, reach=rows.reach)
     x = ask.settled(x, None)
     places = math.prod(x.shape[:-1])
-    shape = (places, 1, x.shape[-1])
-    kernel = whole[:, None, None, :]
+    kernel, shape = rows.whole[:, None, None, :], (places, 1, x.shape[-1])
     sources = [FromValue(x, Conv(part, shape), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
-    real = None if bias is None else np.tile(np.asarray(bias, np.float64), places)
-    return ask.scaled(sources, node.shape, np.tile(scale * x.unit, places), real, order=None)
+    bias = None if rows.bias is None else np.tile(rows.bias, places)
+    scale, reach = np.tile(rows.scale, places), np.tile(rows.reach, places)
+    return ask.scaled(sources, node.shape, scale, bias, order=None, reach=reach)
 
 
 FORM = TensorForm(run, host("linear", "a matrix product"), lower, bends=True)
