@@ -275,6 +275,12 @@ class NodeMaker:
             return self.moved(f"{wanted}.back", self.linear(wanted, turned, a), lambda p: p.swapaxes(-1, -2))
         raise self.fail("multiplies arrays of several axes", "write it as a matrix product")
 
+    def constant(self, wanted: str, x: Ref, array: NDArray[Any]) -> Ref:
+        """A constant where a value is wanted: ``0 * x + array``."""
+        c = np.asarray(array, np.float64)
+        place = self.moved(f"{wanted}.place", x, lambda p: np.broadcast_to(p.reshape(-1)[:1], c.shape))
+        return self.affine(wanted, place, np.zeros(()), c)
+
     def split(self, wanted: str, x: Ref, lengths: Sequence[int], axis: int) -> list[Ref]:
         """Parts of these lengths along an axis of the full shape."""
         axis, start, found = axis % len(x.full), 0, []
@@ -286,9 +292,8 @@ class NodeMaker:
 
     def joined(self, wanted: str, parts: Sequence[Operand], axis: int) -> Ref:
         """Values one after another along an axis of the full shape."""
-        values = [part for part in parts if isinstance(part, Ref)]
-        if len(values) < len(parts):
-            raise self.fail("joins a value and a constant", "join values alone")
+        first = next(part for part in parts if isinstance(part, Ref))
+        values = [p if isinstance(p, Ref) else self.constant(f"{wanted}.constant", first, p) for p in parts]
         full, axis = list(values[0].full), axis % len(values[0].full)
         full[axis] = sum(part.full[axis] for part in values)
         if len({part.lead for part in values}) > 1 or values[0].axis(axis) < 0:

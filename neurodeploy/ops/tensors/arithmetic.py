@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints
+from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.tensors import Node
@@ -45,7 +46,7 @@ def lower_add(ask: Ask) -> Value:
     coarser one, whose last bit is below that of the other."""
     order = common_order(ask.inputs)
     most = max(ask.inputs, key=lambda value: value.unit).signal.unit
-    least = most._replace(scale=Dyadic(1, most.scale.exponent - (min(ask.weight_bits, 8) - 2)))
+    least = Unit(Dyadic(1, most.scale.exponent - (min(ask.weight_bits, 8) - 2)), STATE_BITS)
     inputs = [ask.settled(v, order, least) if v.unit < least.scale.value else v for v in ask.inputs]
     logs = [value.signal.unit.scale.exponent for value in inputs]
     signs = (1, int(ask.node.settings.get("sign", 1)))
