@@ -116,7 +116,8 @@ def weighted(on: Errors, node: Node, name: str) -> torch.Tensor:
     rows = torch.tensor(by_output(node)).abs().flatten(1).amax(dim=1)
     step = torch.where(rows > 0, rows, torch.ones(())) / top
     if "bias" in node.arrays:
-        step = torch.maximum(step, torch.tensor(node.arrays["bias"]).abs() / (on.unit(node.inputs[0]) * 2.0**BIAS_BITS))
+        least = on.unit(node.inputs[0]) * 2.0 ** (on.bits.payload + BIAS_BITS)
+        step = torch.maximum(step, torch.tensor(node.arrays["bias"]).abs() / least)
     side = (1, -1, *[1] * (len(node.shape) - 1)) if node.form == "conv" else (1, *[1] * (len(node.shape) - 1), -1)
     ones = torch.ones_like(weight)
     carried = _through(node, e, weight.abs()) + _through(node, x + e, ones) * step.reshape(side) / 2
