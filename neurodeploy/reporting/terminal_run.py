@@ -50,8 +50,31 @@ def print_convert(found: Mapping[str, Any], console: Console) -> None:
         for row in found.get("worst_errors", ())
     ]
     show_table(console, ["Worst rounding", "Parameter", "Error>", "Relative>"], rows)
+    if "multiply_adds" in found:
+        _tensors(found, console)
     listed(console, gathered(found["warnings"]), lead="warning: ")
     say(console, f"{found['seconds']:.1f} s", "dim")
+
+
+def _tensors(found: Mapping[str, Any], console: Console) -> None:
+    """Of a module or an ONNX file: how far it is from its original, what loses most, what stays on the host."""
+    check, share = found["check"], found["multiply_adds"]["on_chip"]
+    for name, row in check["outputs"].items():
+        same = f", the same largest in {units.percent(row['same_largest'])}" if "same_largest" in row else ""
+        off = units.percent(row["largest_relative"])
+        samples = units.some(check["samples"], "sample")
+        say(console, f"{name}: at most {off} of the largest output off on {samples}{same} ({check['against']})")
+    if share is not None:
+        say(console, f"{units.percent(share)} of multiply-adds on the chip")
+    weak = [[row["path"], row["form"], row["where"], f"{row['sqnr_db']:.1f} dB"] for row in check["worst"]]
+    show_table(console, ["Loses most", "Operation", "At", "SQNR>"], weak)
+    kept: dict[tuple[str, str], int] = {}
+    for row in found["on_host"]:
+        kept[row["form"], row["reason"]] = kept.get((row["form"], row["reason"]), 0) + 1
+    rows = [[form, units.count(count), reason] for (form, reason), count in kept.items()]
+    show_table(console, ["On the host", "How many>", "Because"], rows)
+    for name, count in check["saturated"].items():
+        say(console, f"saturated: {name} {units.count(count)} times on the samples")
 
 
 def _bits(found: Mapping[str, Any], preset: Mapping[str, Any]) -> str:

@@ -278,6 +278,8 @@ def _lane(lane: Any, source: NDArray[Any], narrow: NDArray[Any], out: NDArray[An
 
 def _add(n: int, terms: Sequence[Any], to: NDArray[np.int64]) -> None:
     """Exact sums of projections, from arrays of payloads."""
+    if not terms:
+        to[:] = 0
     for number, (p, payload, wiring) in enumerate(terms):
         term = payload[:n] if p.synapse.wire else exact_sums(p, wiring(p), payload[:n])[:, 0]
         if number:

@@ -95,9 +95,8 @@ class NodeMaker:
         **arrays: Any,
     ) -> Ref:  # fmt: skip
         self.room(full)
-        kept = {role: np.ascontiguousarray(array) for role, array in arrays.items() if array is not None}
-        made = Ref(self.name(wanted), tuple(int(n) for n in full))
-        names = tuple(x.name for x in inputs)
+        kept = {role: np.require(array, requirements=["C", "W"]) for role, array in arrays.items() if array is not None}
+        made, names = Ref(self.name(wanted), tuple(int(n) for n in full)), tuple(x.name for x in inputs)
         self.nodes.append(Node(made.name, form, names, made.shape, settings or {}, kept, self.where))
         return made
 
@@ -115,10 +114,8 @@ class NodeMaker:
         """A value as a map of one sample, (channels, *sides)."""
         if x.lead and len(x.shape) == sides + 1:
             return x
-        raise self.fail(
-            f"wants a map of one sample and {sides} sides, the value has the shape {x.full}",
-            "keep the batch axis first, and each sample by itself",
-        )
+        problem = f"wants a map of one sample and {sides} sides, the value has the shape {x.full}"
+        raise self.fail(problem, "keep the batch axis first, and each sample by itself")
 
     def binary(self, wanted: str, a: Operand, b: Operand, by: str) -> Ref:
         """``a + b``, ``a - b``, ``a * b`` or ``a / b``, at most one of them a constant."""
@@ -148,8 +145,7 @@ class NodeMaker:
     def affine(self, wanted: str, x: Ref, scale: NDArray[Any], shift: NDArray[Any]) -> Ref:
         """Constants that broadcast against the full shape."""
         arrays = [np.asarray(array, np.float32) for array in (scale, shift)]
-        if x.lead:
-            arrays = [array[0] if array.ndim == len(x.full) else array for array in arrays]
+        arrays = [array[0] if x.lead and array.ndim == len(x.full) else array for array in arrays]
         return self.node(wanted, "affine", [x], x.full, scale=arrays[0], shift=arrays[1])
 
     def norm(
@@ -278,8 +274,8 @@ class NodeMaker:
     def constant(self, wanted: str, x: Ref, array: NDArray[Any]) -> Ref:
         """A constant where a value is wanted: ``0 * x + array``."""
         c = np.asarray(array, np.float64)
-        place = self.moved(f"{wanted}.place", x, lambda p: np.broadcast_to(p.reshape(-1)[:1], c.shape))
-        return self.affine(wanted, place, np.zeros(()), c)
+        x = self.moved(f"{wanted}.place", x, lambda p: np.broadcast_to(p.reshape(-1)[:1], c.shape))
+        return self.affine(wanted, x, np.zeros(()), c)
 
     def split(self, wanted: str, x: Ref, lengths: Sequence[int], axis: int) -> list[Ref]:
         """Parts of these lengths along an axis of the full shape."""
