@@ -16,8 +16,10 @@ from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import MODELS
 from neurodeploy.ops.host.lowering import joined
 from neurodeploy.synapses import Dense, Direct, build
+from simulators.fast import memory
 from simulators.fast import walk as walks
 from simulators.fast.feeds import Added, Gathered, Summed, Taken, feed
+from simulators.fast.memory import room
 from simulators.fast.registers import REGISTERS
 from simulators.fast.runner import FastRunner
 from simulators.reference import ReferenceRunner
@@ -115,6 +117,28 @@ def test_random_walks(first: int) -> None:
         expected = ReferenceRunner().run(network, inputs, 7)
         for runner in (FastRunner(), FastRunner(steps=3), FastRunner("events")):
             same_result(runner.run(network, inputs, 7), expected, f"{seed} {runner.path} {runner.steps}")
+
+
+def test_nothing_of_what_was_in_memory_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ports that nothing reaches have 0, whatever lay where their sums are kept."""
+
+    def junk(size: int, past: int = 0) -> NDArray[np.uint8]:
+        found = room(size, past)
+        found[:] = 0x5A
+        return found
+
+    monkeypatch.setattr(memory, "room", junk)
+    for model in REGISTERS:
+        (first, *_) = MODELS[model].ports
+        populations = {
+            "in": Population("in", (WIDTH,), INPUT), "out": Population("out", (WIDTH,), model, params_of(3, model, WIDTH))
+        }  # fmt: skip
+        network = Network(
+            "n", populations, (Projection("p", "in", "out", Direct(WIDTH), target_port=first, graded=True),), ("out",)
+        )
+        inputs = {"in": np.arange(3 * WIDTH).reshape(1, 3, WIDTH)}
+        expected = ReferenceRunner().run(network, inputs, 3)
+        same_result(FastRunner().run(network, inputs, 3), expected, model)
 
 
 def test_what_a_walk_is(monkeypatch: pytest.MonkeyPatch) -> None:
