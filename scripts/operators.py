@@ -193,7 +193,7 @@ def of_files() -> Seen:
             dtype = TensorProto.INT64 if file.ids else TensorProto.FLOAT
             net = model(file.nodes, file.inputs, file.outputs, dict(file.arrays), file.opset, dtype)
             path = written(Path(folder) / "net.onnx", net)
-            onnx_file.read_onnx(path, [x.shape for x in drawn(file)])
+            onnx_file.read_onnx(path, drawn(file))
     onnx_file.open_onnx = opened
     with watched_rows(onnx_nodes, onnx_nodes.TABLE, seen):
         for row, (given, attrs) in MORE_OF_ONNX.items():

@@ -84,7 +84,7 @@ def finished(conversion: Mapping[str, Any], sent: Mapping[str, NDArray[Any]]) ->
         made = FORMS[node.form].run(node, [torch.from_numpy(given)])
         shapes[node.name] = node.shape
         found[node.name] = made.reshape(len(given), -1).numpy()
-    return found
+    return {name: found[name] for name in conversion["results"]}
 
 
 def compare(

@@ -224,7 +224,7 @@ def build(
     graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits, info: ModelInfo, conversion: Mapping[str, Any]
 ) -> tuple[Program, dict[str, NDArray[np.float32]]]:
     """The program, and the tensors of its host operations by name."""
-    graph, tail = trimmed(graph)
+    results, (graph, tail) = graph.outputs, trimmed(graph)
     whole, bends = fused(graph)
     own = _Builder(graph, seen, bits)
     own.joined()
@@ -256,6 +256,7 @@ def build(
             for name, value in outputs.items()
         },
         "tail": tail,
+        "results": list(results),
         "operations": own.rows,
         "multiply_adds": {**own.work, "on_chip": own.work["chip"] / done if done else None},
         "bits": {"payload": bits.payload, "weight": bits.weight},
