@@ -173,7 +173,7 @@ def test_a_value_of_the_wrong_type(files: Files, tmp_path: Path, cli: Cli) -> No
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ("neurodeploy ex", {"explain", "export"}), ("neurodeploy map --conf", {"--config"}),
+        ("neurodeploy ex", {"explain", "explore", "export"}), ("neurodeploy map --conf", {"--config"}),
         ("neurodeploy map x.nd --system ka", {"kapoho-point"}), ("neurodeploy energy --host j", {"jetson-orin-nano"}),
     ],
 )  # fmt: skip

@@ -35,7 +35,7 @@ def timeless(found: Any) -> Any:
 
 
 def test_names() -> None:
-    verbs = {"calibrate", "convert", "demo", "doctor", *METHODS}
+    verbs = {"calibrate", "convert", "demo", "doctor", "explore", *METHODS}
     assert set(dir(nd)) == set(nd.__all__) == {"Bundle", "__version__", "open", *verbs}
     for name in dir(nd):
         assert getattr(nd, name) is not None
