@@ -11,6 +11,7 @@ from neurodeploy.errors import BundleError
 from neurodeploy.ir.float_network import size_of
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Encode
+from neurodeploy.ir.tensors import FORMAT
 from neurodeploy.ir.typed import Row, as_integer, as_text, get, integer, items, number, table, text, texts
 from neurodeploy.synapses.hollow import Facts
 
@@ -75,7 +76,7 @@ def _rounded(value: dict[str, Any], program: Program, path: Path) -> dict[str, A
         for row in items(found, "errors"):
             text(row, "where"), text(row, "parameter"), number(row, "relative")
             _positive(row, "absolute", zero=True)
-        if found["format"] in ("NIR", "tensor"):
+        if found["format"] in ("NIR", FORMAT):
             _with_units(found, program)
         if found["format"] == "NIR":
             options = table(found, "options")

@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
+#: How a conversion names a source of this kind.
+FORMAT = "tensor"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -20,6 +20,7 @@ from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.run import Probe, Runner
 from neurodeploy.ir.segments import Encode
+from neurodeploy.ir.tensors import FORMAT
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import BOARD, PARTITIONED, read_mapping, runner_of
 from neurodeploy.pipeline.texts import hybrid
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 #: Largest payload of the calibration of an input that is no spike: 16 bits with a sign.
 GRADED_PAYLOAD = (1 << 15) - 1
-#: How the conversion of a network of tensors names its source.
-TENSOR = "tensor"
 RUNNERS = ("fast", "reference", "lava", BOARD, PARTITIONED)
 #: Seconds of the reference runner for a population or projection in a step, and for a synapse or neuron in a step of a
 #: sample; what the compiled kernels take to load in the same seconds. All three scale with the processor.
@@ -124,7 +123,7 @@ def stream_of(path: str | Path, bundle: Bundle, steps: int | None, layout: str |
         network = replace(network, populations=fed_by_file)
     seconds = None if network.dt is None else network.dt.value
     stream = read_stream(path, network, steps, seconds, shapes, units, layout)
-    if conversion.get("format") == TENSOR:
+    if conversion.get("format") == FORMAT:
         _of_samples(stream, network)
     for name, array in stream.inputs.items():
         if name in graded:
@@ -182,7 +181,7 @@ def source_order(bundle: Bundle, population: Population) -> NDArray[np.int64] | 
 
     NIR and tensors count (channel, height, width), the chip (x, y, channel); a .net counts like the chip.
     """
-    if bundle.program.conversion.get("format") not in ("NIR", TENSOR) or len(population.shape) < 2:
+    if bundle.program.conversion.get("format") not in ("NIR", FORMAT) or len(population.shape) < 2:
         return None
     order: NDArray[np.int64] = np.arange(population.size, dtype=np.int64).reshape(population.shape).T.reshape(-1)
     return order

@@ -168,16 +168,10 @@ def _operations(program: Program, graph: TensorGraph, told: Told, runner: Any) -
     walk(graph, {name: torch.as_tensor(array) for name, array in some.items()}, see)
     probes = {row["population"]: Probe(row["population"], "s") for row in rows}
     result = runner.run(program.network, payloads(program, some)[0], 1, probes=tuple(probes.values()), raster=False)
-    steps = {name: unit.scale.value for name, unit in program.units.items()} | {
-        row["population"]: float(row["unit"]) for row in conversion["outputs"].values()
-    }
     found = []
     for row in rows:
-        step = steps.get(row["population"])
-        if step is None:
-            continue
         sent = result.probes[probes[row["population"]].name]
-        got = numbers(sent, step, graph.shapes()[row["value"]], row["map"])
+        got = numbers(sent, float(row["unit"]), graph.shapes()[row["value"]], row["map"])
         want = values[row["value"]].reshape(len(got), -1).astype(np.float64)
         loss = sqnr_db(float(np.square(want).sum()), float(np.square(got - want).sum()))
         if loss is not None:

@@ -7,6 +7,7 @@ import hashlib
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,6 @@ from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.writer import write_bundle
 from neurodeploy.errors import DoesNotFit, ModelError, UserError
 from neurodeploy.ir.graph import ModelInfo
-from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.tensor_check import Told, compare, compared
@@ -63,16 +63,10 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
     check = compare(program, weights, graph, told, progress)
     if tolerance is not None and check["largest_relative"] > float(tolerance):
         problem = f"is {check['largest_relative']:.3g} off its original, more than {float(tolerance):.3g}"
-        fix = (
-            f"give more samples or payload_bits=16; the worst operation is {check['worst'][0]['path']}"
-            if check["worst"]
-            else ""
-        )
-        raise DoesNotFit("ND1312", graph.name, problem, fix or "give more samples or payload_bits=16")
+        worst = "".join(f"; the worst operation is {row['path']}" for row in check["worst"][:1])
+        raise DoesNotFit("ND1312", graph.name, problem, f"give more samples or payload_bits=16{worst}")
     conversion = {**program.conversion, "check": check}
-    program = Program(
-        program.info, program.network, program.host, program.sizes, conversion=conversion, units=program.units
-    )
+    program = replace(program, conversion=conversion)
     file = told.file
     files = [] if file is None else [{"name": file.name, "size": file.stat().st_size, "sha256": told.digest}]
     origin = {"model": graph.name, "path": "", "files": files, "sha256": told.digest}

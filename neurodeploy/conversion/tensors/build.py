@@ -25,7 +25,7 @@ from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
-from neurodeploy.ir.tensors import Node, Shape, TensorGraph, multiply_adds
+from neurodeploy.ir.tensors import FORMAT, Node, Shape, TensorGraph, multiply_adds
 from neurodeploy.ops.host.lowering import Signal
 from neurodeploy.ops.tensor import operation_of
 from neurodeploy.ops.tensors import FORMS
@@ -58,13 +58,13 @@ class _Builder:
     bits: Bits
     readers: dict[str, list[Node]] = field(init=False)
     nodes: dict[str, Node] = field(init=False)
+    shapes: dict[str, Shape] = field(init=False)
     populations: dict[str, Population] = field(default_factory=dict)
     projections: list[Projection] = field(default_factory=list)
     host: list[HostStep] = field(default_factory=list)
     values: dict[str, Value] = field(default_factory=dict)
     #: Values of the host by name, with the order in which they lie there.
     hosted: dict[str, str] = field(default_factory=dict)
-    decoded: dict[str, tuple[str, str]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -75,6 +75,7 @@ class _Builder:
     def __post_init__(self) -> None:
         self.readers = self.graph.readers()
         self.nodes = {node.name: node for node in self.graph.nodes}
+        self.shapes = self.graph.shapes()
 
     def unit_of(self, name: str) -> Unit:
         if name not in self.units:
@@ -134,7 +135,7 @@ class _Builder:
     def on_chip(self, name: str) -> Value:
         """A value of the host is encoded where the chip wants it."""
         if name not in self.values:
-            shape = self.graph.shapes()[name]
+            shape = self.shapes[name]
             value = self.feed(name, shape, from_host=True)
             self.values[name] = value
             self.host.append(Encode(self._laid(name, value), value.signal.population.name, value.signal.unit.scale))
@@ -145,7 +146,7 @@ class _Builder:
         if value.order is None:
             return name
         node = Node(f"{name}.laid", "take", (name,), (value.size,), {}, {"index": np.argsort(value.order)})
-        self._operate(node, [name], [self.graph.shapes()[name]])
+        self._operate(node, [name], [self.shapes[name]])
         return node.name
 
     def on_host(self, name: str) -> str:
@@ -156,12 +157,10 @@ class _Builder:
         if not value.whole:
             value = self.rewired(value, None)
         population = value.signal.population
-        if population.name not in self.decoded:
-            decoded = f"{population.name}.out"
-            self.host.append(Decode(population.name, value.signal.unit.scale, (decoded,)))
-            self.sizes[decoded] = population.size
-            self.decoded[population.name] = decoded, decoded
-        raw = self.decoded[population.name][0]
+        raw = f"{population.name}.out"
+        if raw not in self.sizes:
+            self.host.append(Decode(population.name, value.signal.unit.scale, (raw,)))
+            self.sizes[raw] = population.size
         if value.order is not None:
             node = Node(f"{name}.read", "take", (raw,), value.shape, {}, {"index": value.order})
             self._operate(node, [raw], [(population.size,)])
@@ -187,7 +186,7 @@ class _Builder:
         self.hosted[node.name] = node.name
 
     def run(self, node: Node, bend: tuple[Bend, str] | None) -> None:
-        form, shapes = FORMS[node.form], self.graph.shapes()
+        form, shapes = FORMS[node.form], self.shapes
         name = bend[1] if bend else node.name
         made = multiply_adds(node, shapes)
         value = None
@@ -244,7 +243,7 @@ def build(
     done = sum(own.work.values())
     told = {
         **conversion,
-        "format": "tensor",
+        "format": FORMAT,
         "shapes": {name: list(shape) for name, shape in graph.inputs.items()},
         "graded": list(graph.inputs),
         "inputs": {name: {"unit": own.values[name].unit} for name in graph.inputs},

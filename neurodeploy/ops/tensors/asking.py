@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,6 @@ from neurodeploy.ir.population import Population
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.tensors import Node, Shape
 from neurodeploy.ops.host.lowering import Signal
-
-if TYPE_CHECKING:
-    from torch import Tensor as Tensor
-
 
 #: The largest weight of `planes`.
 WIDEST = 127 * 256 + 127

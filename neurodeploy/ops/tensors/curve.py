@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.tensors import Node
+from neurodeploy.ops.host.curves import on_torch
 from neurodeploy.ops.host.lowering import Signal, requantise
 from neurodeploy.ops.host.pieces import table_of_curve, unit_of
 from neurodeploy.ops.tensors.arithmetic import layout_of, wires
@@ -22,11 +23,11 @@ from neurodeploy.ops.tensors.asking import Ask, Bend, FromValue, Value
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 
 
-def _functional(name: str, **given: Any) -> Callable[[Tensor], Tensor]:
+def _functional(name: str) -> Callable[[Tensor], Tensor]:
     def run(x: Tensor) -> Tensor:
         from torch.nn import functional
 
-        found: Tensor = getattr(functional, name)(x, **given)
+        found: Tensor = getattr(functional, name)(x)
         return found
 
     return run
@@ -34,11 +35,9 @@ def _functional(name: str, **given: Any) -> Callable[[Tensor], Tensor]:
 
 #: Curves by name. Before the first and behind the last piece of a table each goes on in a line with a slope of 0 or 1.
 CURVES: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "sigmoid": lambda x: x.sigmoid(),
+    **{act: partial(on_torch, act=act) for act in ("sigmoid", "silu", "gelu_tanh")},
     "tanh": lambda x: x.tanh(),
-    "silu": _functional("silu"),
     "gelu": _functional("gelu"),
-    "gelu_tanh": _functional("gelu", approximate="tanh"),
     "hard_swish": _functional("hardswish"),
     "hard_sigmoid": _functional("hardsigmoid"),
     "softplus": _functional("softplus"),

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 from neurodeploy.ir.mapping import Reason
 from neurodeploy.ir.tensors import Node
+from neurodeploy.ops.host.operation import Tensor as Tensor
 from neurodeploy.ops.tensors.asking import Ask, Value
-
-if TYPE_CHECKING:
-    from torch import Tensor as Tensor
-else:
-    Tensor = Any
 
 
 @dataclass(frozen=True, slots=True, eq=False)
