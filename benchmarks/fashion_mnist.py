@@ -21,7 +21,8 @@ from torch import nn
 
 import neurodeploy as nd
 from neurodeploy.bundle import open_bundle
-from neurodeploy.pipeline.tensor_check import finished, payloads
+from neurodeploy.pipeline.tensor_check import finished
+from neurodeploy.pipeline.tensor_runs import payloads, ran
 from simulators import get_runner
 
 BATCH, CHUNK = 64, 500
@@ -81,7 +82,7 @@ def main() -> None:
             rows = []
             for n in range(0, len(x), CHUNK):
                 given, _ = payloads(opened.program, {name: x[n : n + CHUNK]})
-                sent = runner.run(opened.program.network, given, 1, raster=False).outputs
+                sent = ran(opened.program, runner, given).outputs
                 rows.append(next(iter(finished(opened.program.conversion, sent).values())))
             got = np.concatenate(rows)
             same, right = (got.argmax(1) == want.argmax(1)).mean(), (got.argmax(1) == y).mean()

@@ -164,6 +164,16 @@ Tolerance = Annotated[
     float | None,
     typer.Option(help="ONNX: refuse a bundle whose outputs are further off, relative to the largest output."),
 ]
+Code = Annotated[
+    str | None,
+    typer.Option(
+        help="ONNX: how values are sent: graded, sigma_delta, rate, rate:STEPS, auto, or of some sites SITE=sigma_delta,.."
+    ),
+]
+Loss = Annotated[
+    float | None,
+    typer.Option(help="ONNX: error of the outputs that a code may have, relative root mean square (default: 0.02)."),
+]
 WeightBits = Annotated[int | None, typer.Option(help="Width of a weight: 2 to 8 (NIR: 1 to 8, ONNX: 2 to 16).")]
 Dt = Annotated[float | None, typer.Option(help="Spiking networks: seconds of a time step. NIR needs it or --source.")]
 Preset = Annotated[

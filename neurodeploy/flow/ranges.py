@@ -80,7 +80,9 @@ def _own(population: Population, sums: dict[str, int]) -> Iterator[Width]:
         return
     params = prepared_params(population)
     for value, most in model.reach(params, sums).items():
-        have = bits if value in model.outputs else int(params["state_bits"].item())
+        own = f"{value}_bits" if f"{value}_bits" in params else "state_bits"
+        kept = model.state[value].bits if value in model.state else 0
+        have = bits if value in model.outputs else kept or int(params[own].item())
         yield Width(name, value, most.bit_length() + 1, have, "is clipped")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import STATE_BITS
+from neurodeploy.ir.fixedpoint import STATE_BITS, Ints
 from neurodeploy.neurons.arithmetic import Reals
 from neurodeploy.neurons.model import EXACT_END, Arrays, NeuronModel, Param, Port, Values
 
@@ -26,10 +26,15 @@ PARAMS = {
 }
 
 
+def largest_of(params: Arrays, values: Arrays) -> Ints:
+    """The largest, by port, of those that are there."""
+    there = [np.where(n < params["inputs"], values[port], -EXACT_END) for n, port in enumerate(PORTS)]
+    return np.asarray(np.maximum.reduce(there))
+
+
 def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    there = [np.where(n < params["inputs"], inputs[port], -EXACT_END) for n, port in enumerate(PORTS)]
-    return {"s": on.saturate_payload(np.maximum.reduce(there), int(params["out_bits"].item()))}
+    return {"s": on.saturate_payload(largest_of(params, inputs), int(params["out_bits"].item()))}
 
 
 def reach(params: Arrays, largest: Mapping[str, int]) -> dict[str, int]:

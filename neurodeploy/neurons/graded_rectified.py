@@ -21,7 +21,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, SHIFT_MAX, STATE_BITS, round_shift, signed_max
+from neurodeploy.ir.fixedpoint import ACC_SHIFT_END, BIAS_MAX, SHIFT_MAX, STATE_BITS, Ints, round_shift, signed_max
 from neurodeploy.neurons.arithmetic import Reals
 from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Port, Values
 
@@ -39,12 +39,16 @@ PARAMS = {
 }
 
 
+def bent(on: Reals, params: Arrays, total: Ints) -> Ints:
+    """The payload of a sum before it is clipped to its width."""
+    v = on.saturate(on.rounded(total + params["bias"], params["acc_shift"]), int(params["state_bits"].item()))
+    factor = np.where(v >= 0, params["multiplier"], params["falling"])
+    return np.minimum(np.maximum(on.rounded(v * factor, params["shift"]), params["low"]), params["high"])
+
+
 def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -> Values:
     """One time step of the equation above."""
-    v = on.saturate(on.rounded(inputs["a"] + params["bias"], params["acc_shift"]), int(params["state_bits"].item()))
-    factor = np.where(v >= 0, params["multiplier"], params["falling"])
-    s = np.minimum(np.maximum(on.rounded(v * factor, params["shift"]), params["low"]), params["high"])
-    return {"s": on.saturate_payload(s, int(params["out_bits"].item()))}
+    return {"s": on.saturate_payload(bent(on, params, inputs["a"]), int(params["out_bits"].item()))}
 
 
 def reach(params: Arrays, largest: Mapping[str, int]) -> dict[str, int]:

@@ -20,6 +20,8 @@ from neurodeploy.neurons.model import Arrays, Param
 
 REGISTER_BITS = 32
 REGISTER_MAX = signed_max(REGISTER_BITS)
+#: A bound of what adds up from step to step: none but the register that it is clipped to.
+UNBOUNDED = 2**62
 #: The largest threshold: payloads of linear layers have 16 bits.
 VTH_MAX = signed_max(16)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.bundle import AnyPath, Bundle, open_bundle
+from neurodeploy.conversion.tensors.coding import Coding
 from neurodeploy.errors import UserError
 from neurodeploy.ir.devices import hosted_populations
 from neurodeploy.ir.fixedpoint import Ints, signed_max
@@ -23,6 +24,7 @@ from neurodeploy.ir.segments import Encode
 from neurodeploy.ir.tensors import FORMAT
 from neurodeploy.neurons.registry import get_model
 from neurodeploy.pipeline.session import BOARD, PARTITIONED, read_mapping, runner_of
+from neurodeploy.pipeline.tensor_runs import coding_of, in_steps
 from neurodeploy.pipeline.texts import hybrid
 
 if TYPE_CHECKING:
@@ -124,7 +126,7 @@ def stream_of(path: str | Path, bundle: Bundle, steps: int | None, layout: str |
     seconds = None if network.dt is None else network.dt.value
     stream = read_stream(path, network, steps, seconds, shapes, units, layout)
     if conversion.get("format") == FORMAT:
-        _of_samples(stream, network)
+        _of_samples(stream, network, coding_of(conversion))
     for name, array in stream.inputs.items():
         if name in graded:
             _tell_larger(name, array, stream)
@@ -133,12 +135,12 @@ def stream_of(path: str | Path, bundle: Bundle, steps: int | None, layout: str |
     return stream
 
 
-def _of_samples(stream: Stream, network: Network) -> None:
-    """A network of tensors without state has samples of one step; what is beyond the width of its input is clipped, and
-    told."""
+def _of_samples(stream: Stream, network: Network, coding: Coding) -> None:
+    """What was read of a network of tensors are samples, given in the steps of its code; what is beyond the width of its
+    input is clipped, and told."""
     if stream.samples == 1 and all(p.instant for p in network.projections):
-        stream.inputs = {name: array.swapaxes(0, 1) for name, array in stream.inputs.items()}
-        stream.samples, stream.steps = stream.steps, 1
+        stream.inputs = {name: in_steps(coding, array.swapaxes(0, 1)) for name, array in stream.inputs.items()}
+        stream.samples, stream.steps, _ = next(iter(stream.inputs.values())).shape
     stream.questions.clear()
     for name, array in stream.inputs.items():
         top = signed_max(int(network.populations[name].params["bits"]))

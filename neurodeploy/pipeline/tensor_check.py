@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.tensors import TensorGraph
 from neurodeploy.pipeline.session import Progress
+from neurodeploy.pipeline.tensor_runs import Arrays, by_sample, coding_of, payloads, ran
 
 if TYPE_CHECKING:
     from neurodeploy.conversion.overlay import Overlay
 
-Arrays = dict[str, NDArray[Any]]
 #: Samples on which every operation is compared, and on which outputs are.
 LOOKED, COMPARED = 2, 256
 
@@ -36,24 +36,6 @@ class Told(NamedTuple):
 def compared(given: Sequence[NDArray[Any]]) -> int:
     """How many samples are."""
     return min(len(given[0]), COMPARED)
-
-
-def payloads(program: Program, samples: Mapping[str, NDArray[Any]]) -> tuple[Arrays, dict[str, int]]:
-    """Samples (n, *shape) as payloads (n, 1, size) by input in the order of the chip, and how many were beyond the width."""
-    from neurodeploy.ir.fixedpoint import signed_max
-    from neurodeploy.ir.float_network import chip_order
-
-    conversion: Mapping[str, Any] = program.conversion
-    found, clipped = dict[str, NDArray[Any]](), dict[str, int]()
-    for name, array in samples.items():
-        shape = tuple(conversion["shapes"][name])
-        rows = np.rint(np.asarray(array, np.float64).reshape(len(array), -1) / conversion["inputs"][name]["unit"])
-        top = signed_max(int(program.network.populations[name].params["bits"]))
-        cut = int(np.count_nonzero(np.abs(rows) > top))
-        if cut:
-            clipped[name] = cut
-        found[name] = rows.clip(-top, top).astype(np.int32)[:, None, chip_order(shape)]
-    return found, clipped
 
 
 def numbers(sent: NDArray[Any], unit: float, shape: Sequence[int], maps: bool) -> NDArray[np.float64]:
@@ -93,14 +75,12 @@ def compare(
     """The chip on the samples beside the original: by output the largest error, relative to the largest output, the share of
     power that is error (dB), cosine, and decisions; the operations that lose most, each against float on the same
     samples."""
-    runner = _runner(program, weights)
-    given, clipped = payloads(program, {name: array[:COMPARED] for name, array in told.samples.items()})
     count = compared(list(told.samples.values()))
     if progress:
         progress("compare", 0, count)
-    result = runner.run(program.network, given, 1, raster=False)
-    conversion: Mapping[str, Any] = program.conversion
-    found = finished(conversion, result.outputs)
+    found, result = ran_on_samples(program, weights, told)
+    clipped = payloads(program, {name: array[:COMPARED] for name, array in told.samples.items()})[1]
+    runner = _runner(program, weights)
     rows = {
         name: _error(found[name], want.reshape(len(want), -1).astype(np.float64))
         for name, want in zip(graph.outputs, told.wanted, strict=True)
@@ -119,6 +99,13 @@ def compare(
         "wrapped": dict(result.activity.wrapped),
         "clipped_inputs": clipped,
     }
+
+
+def ran_on_samples(program: Program, weights: Overlay, told: Told) -> tuple[Arrays, Any]:
+    """Outputs (n, numbers) by name on the samples that are compared, and the run."""
+    given = payloads(program, {name: array[:COMPARED] for name, array in told.samples.items()})[0]
+    result = ran(program, _runner(program, weights), given)
+    return finished(program.conversion, result.outputs), result
 
 
 def _runner(program: Program, weights: Overlay) -> Any:
@@ -167,10 +154,11 @@ def _operations(program: Program, graph: TensorGraph, told: Told, runner: Any) -
 
     walk(graph, {name: torch.as_tensor(array) for name, array in some.items()}, see)
     probes = {row["population"]: Probe(row["population"], "s") for row in rows}
-    result = runner.run(program.network, payloads(program, some)[0], 1, probes=tuple(probes.values()), raster=False)
+    result = ran(program, runner, payloads(program, some)[0], tuple(probes.values()))
+    coding = coding_of(conversion)
     found = []
     for row in rows:
-        sent = result.probes[probes[row["population"]].name]
+        sent = by_sample(coding, result.probes[probes[row["population"]].name], row.get("code", ""))
         got = numbers(sent, float(row["unit"]), graph.shapes()[row["value"]], row["map"])
         want = values[row["value"]].reshape(len(got), -1).astype(np.float64)
         loss = sqnr_db(float(np.square(want).sum()), float(np.square(got - want).sum()))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,17 +16,20 @@ from numpy.typing import NDArray
 
 from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.writer import write_bundle
+from neurodeploy.conversion.overlay import Overlay, held
+from neurodeploy.conversion.tensors.coding import Coding, no_code
 from neurodeploy.errors import DoesNotFit, ModelError, UserError
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.session import Progress
-from neurodeploy.pipeline.tensor_check import Told, compare, compared
+from neurodeploy.pipeline.tensor_check import Told, compare, compared, ran_on_samples
+from neurodeploy.pipeline.tensor_codes import LOSS, AskedCode, Made, Trials, asked_for, joules
 
 if TYPE_CHECKING:
-    pass
+    from neurodeploy.ir.tensors import TensorGraph
 
 #: Options of such a network.
-OPTIONS = ("calibration", "payload_bits", "weight_bits")
+OPTIONS = ("calibration", "payload_bits", "weight_bits", "code", "loss")
 
 
 def is_module(model: object) -> bool:
@@ -42,10 +45,10 @@ def is_onnx(model: object) -> bool:
 
 def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
     """See `convert`; `options` are some of `OPTIONS`."""
-    from neurodeploy.conversion.overlay import Overlay, held
-    from neurodeploy.conversion.tensors.build import Bits, build
+    from neurodeploy.conversion.tensors.build import build
     from neurodeploy.conversion.tensors.calibrate import calibrate
     from neurodeploy.conversion.tensors.passes import simplified
+    from neurodeploy.conversion.tensors.units import Bits
     from simulators.reference import ReferenceRunner
 
     began = time.perf_counter()
@@ -54,18 +57,25 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
     tolerance = options.get("tolerance")
     if tolerance is not None and not float(tolerance) > 0:
         raise UserError("ND1313", "--tolerance", f"is {tolerance}", "give an error above 0, relative to the output")
+    asked, loss = asked_for(options.get("code")), options.get("loss")
+    if loss is not None and not 0 < float(loss) < 1:
+        raise no_code("--loss", f"is {loss}", "give an error between 0 and 1, relative to the outputs")
     told = (_of_onnx if is_onnx(model) else _of_module)(model, options)
     graph = simplified(told.graph)
     seen = calibrate(graph, told.samples, progress)
     info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, graph.source)
-    program, arrays = build(graph, seen, bits, info, {"warnings": list(graph.notes)})
+
+    def made(coding: Coding) -> Made:
+        return build(graph, seen, bits, info, {"warnings": list(graph.notes)}, coding)
+
+    (program, arrays), codes = _coded(graph, told, made, asked, float(loss or LOSS))
     weights = Overlay(_NoStore(), {name: held(array) for name, array in arrays.items()})
     check = compare(program, weights, graph, told, progress)
     if tolerance is not None and check["largest_relative"] > float(tolerance):
         problem = f"is {check['largest_relative']:.3g} off its original, more than {float(tolerance):.3g}"
         worst = "".join(f"; the worst operation is {row['path']}" for row in check["worst"][:1])
         raise DoesNotFit("ND1312", graph.name, problem, f"give more samples or payload_bits=16{worst}")
-    conversion = {**program.conversion, "check": check}
+    conversion = {**program.conversion, "check": check, "codes": codes}
     program = replace(program, conversion=conversion)
     file = told.file
     files = [] if file is None else [{"name": file.name, "size": file.stat().st_size, "sha256": told.digest}]
@@ -81,10 +91,35 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
         "outputs": {name: row["shape"] for name, row in program.conversion["outputs"].items()},  # type: ignore[attr-defined]
         "multiply_adds": conversion["multiply_adds"],
         "on_host": [row for row in conversion["operations"] if row["device"] == "host"],  # type: ignore[attr-defined]
+        "codes": codes,
         "check": check,
         "warnings": list(graph.notes),
         "seconds": time.perf_counter() - began,
     }
+
+
+def _coded(
+    graph: TensorGraph, told: Told, made: Callable[[Coding], Made], asked: AskedCode, loss: float
+) -> tuple[Made, dict[str, Any] | None]:
+    """The conversion in the code that was asked for, and what was tried for it; nothing is where values are sent as they
+    are."""
+    if asked.coding == Coding():
+        return made(asked.coding), None
+    sites = {*graph.inputs, *(node.name for node in graph.nodes)}
+    for site in asked.coding.sites:
+        if site not in sites:
+            fix = f"sites are inputs and operations: {', '.join(sorted(sites))}"
+            raise no_code(site, "is no site of this network", fix)
+
+    def run(one: Made) -> tuple[Any, Any]:
+        weights = Overlay(_NoStore(), {name: held(array) for name, array in one[1].items()})
+        outputs, result = ran_on_samples(one[0], weights, told)
+        return [outputs[name] for name in graph.outputs], result.activity
+
+    trials = Trials(made, run, told.wanted, loss)
+    chosen, tried = trials.chosen(asked, joules)
+    rows = [trial.row() for trial in tried]
+    return chosen.made, {"bound": loss, "chosen": chosen.row(), "tried": rows}
 
 
 class _NoStore:

@@ -66,6 +66,7 @@ def _tensors(found: Mapping[str, Any], console: Console) -> None:
         say(console, f"{name}: at most {off} of the largest output off on {samples}{same} ({check['against']})")
     if share is not None:
         say(console, f"{units.percent(share)} of multiply-adds on the chip")
+    _codes(found.get("codes"), console)
     weak = [[row["path"], row["form"], row["where"], f"{row['sqnr_db']:.1f} dB"] for row in check["worst"]]
     show_table(console, ["Loses most", "Operation", "At", "SQNR>"], weak)
     kept: dict[tuple[str, str], int] = {}
@@ -75,6 +76,30 @@ def _tensors(found: Mapping[str, Any], console: Console) -> None:
     show_table(console, ["On the host", "How many>", "Because"], rows)
     for name, count in check["saturated"].items():
         say(console, f"saturated: {name} {units.count(count)} times on the samples")
+
+
+def _codes(codes: Mapping[str, Any] | None, console: Console) -> None:
+    """What was tried of ways to send values, and what was taken."""
+    if not codes:
+        return
+    chosen, plain = codes["chosen"], codes["tried"][0]
+    share = chosen["synaptic_events"] / plain["synaptic_events"] if plain["synaptic_events"] else 1.0
+    lost = f"loss {units.percent(chosen['loss'])}, at most {units.percent(codes['bound'])} asked"
+    say(console, f"code {code_name(chosen)}: {share:.2f} times the synaptic events of graded values, {lost}")
+    rows = [
+        [code_name(row), units.count(row["synaptic_events"]), units.count(row["messages"]), units.percent(row["loss"]),
+         units.si(row["joules"], "J") if row["joules"] else units.DASH]
+        for row in codes["tried"]
+    ]  # fmt: skip
+    show_table(console, ["Code tried", "Synaptic events>", "Messages>", "Loss>", "Joules, board>"], rows)
+
+
+def code_name(row: Mapping[str, Any]) -> str:
+    """In words: "rate, 64 steps"."""
+    name = row["code"].replace("_", "-")
+    if row["sites"]:
+        name += f", {units.some(len(row['sites']), 'site')} in another"
+    return f"{name}, {units.some(row['steps'], 'step')}" if row["steps"] > 1 else name
 
 
 def _bits(found: Mapping[str, Any], preset: Mapping[str, Any]) -> str:

@@ -14,14 +14,15 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.fixedpoint import Ints, signed_max
 from neurodeploy.ir.population import Population
 from neurodeploy.machine.threads import most_parts, split
 from neurodeploy.neurons import leaky, registry
 from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_ONE, Integers
 from neurodeploy.neurons.delta import exponent
+from neurodeploy.neurons.graded_max_delta import SIGMA
 from neurodeploy.neurons.model import Values
-from simulators.fast.kernels import graded, resonators
+from simulators.fast.kernels import changes, graded, resonators
 from simulators.fast.kernels import leaky as leaky_kernels
 from simulators.fast.ports import ExactPort, Port
 from simulators.fast.registers import REGISTERS, place, prepared
@@ -189,6 +190,17 @@ def _resonator(resetting: bool) -> ModelKernel:
     )  # fmt: skip
 
 
+def _widths(p: Arrays) -> tuple[int, int]:
+    """The largest value and payload."""
+    return signed_max(int(p["value_bits"].item())), signed_max(int(p["out_bits"].item()))
+
+
+def _sigma_delta(p: Arrays) -> tuple[Any, ...]:
+    numbers = (int(p[name].item()) for name in ("sums", "changes", "acc_shift"))
+    ends = signed_max(int(p["state_bits"].item())), int(p["low"].item()), int(p["high"].item())
+    return *numbers, *ends, _widths(p)
+
+
 #: Models with graded payloads, resonators and thresholds.
 KERNELS: Mapping[str, ModelKernel] = {
     "threshold": ModelKernel(graded.threshold, ()),
@@ -200,6 +212,17 @@ KERNELS: Mapping[str, ModelKernel] = {
     "sigma_delta_corrected": ModelKernel(
         graded.sigma_delta_corrected, ("act", "sigma"), _scaled,
         lambda p: (int(p["act_mode"].item()) == 1, int(p["state_exp"].item())),
+    ),
+    "graded_sigma_delta": ModelKernel(
+        changes.sigma_delta, ("sigma", "act"),
+        lambda p: tuple(p[name] for name in ("multiplier", "falling", "shift", "bias", "vth")), _sigma_delta,
+    ),
+    "graded_max_delta": ModelKernel(
+        changes.largest, ("act", *SIGMA.values()), lambda p: (p["inputs"], p["vth"]), lambda p: (_widths(p),),
+    ),
+    "graded_rate": ModelKernel(
+        changes.rate, ("i", "v"), lambda p: (p["vth"], p["bias"]),
+        lambda p: (int(p["sums"].item()), int(p["signed"].item())),
     ),
     "rf": _resonator(resetting=False),
     "rf_iz": _resonator(resetting=True),

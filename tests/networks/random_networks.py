@@ -207,7 +207,7 @@ class _Maker:
                 low, high = param.low, param.high
                 extreme = attempt < 40 and self.chance(0.1)
                 if not extreme and name in LIVELY:
-                    low, high = max(low, LIVELY[name][0]), min(high, LIVELY[name][1])
+                    low, high = (min(max(end, low), high) for end in LIVELY[name])
                 if extreme and self.chance(0.5):
                     choices = np.array([low, high, max(low, 0)])
                     value = choices[self.rng.integers(0, 3, size)]

@@ -70,6 +70,13 @@ TABLE: dict[str, tuple[Spans, float]] = {
          "low": (-500, 0), "high": (0, 900)},
         1,
     ),
+    "graded_sigma_delta": (
+        {"multiplier": (2**14, 2**15 - 1), "falling": (0, 2**13), "shift": (15, 17), "acc_shift": (0, 3), "bias": (-99, 99),
+         "low": (-500, 0), "high": (0, 900), "sums": (0, 1), "changes": (0, 1), "vth": (0, 99)},
+        1,
+    ),
+    "graded_max_delta": ({"inputs": (1, 4), "vth": (0, 99)}, 0),
+    "graded_rate": ({"vth": (64, 999), "bias": (-99, 99), "signed": (0, 1), "sums": (0, 1)}, 0),
     "graded_vec": ({"vth": (0, 99)}, 0),
     "graded_relu": ({"vth": (-99, 99)}, 0),
     "product": ({"vth": (0, 99), "exp": (0, 9)}, 1),

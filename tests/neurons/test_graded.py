@@ -24,7 +24,16 @@ END = 2**31 - 1
 INPUTS = [0, 1, -1, 7, 1000, -(2**15), 2**23 - 1, 2**23, -(2**24), 2**30, END, -END, END + 1, -(2**33), 2**40]
 CURVE = [-900, -850, -200, 15, 0, 4, 700, 2_000_000, -3_000_000]
 #: Told again in tests of their own.
-ELSEWHERE = {"graded_affine", "graded_choice", "graded_rotation", "graded_attention", "graded_largest"}
+ELSEWHERE = {
+    "graded_affine",
+    "graded_choice",
+    "graded_rotation",
+    "graded_attention",
+    "graded_largest",
+    "graded_sigma_delta",
+    "graded_max_delta",
+    "graded_rate",
+}
 
 
 class Count:

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.overlay import Overlay, held
-from neurodeploy.conversion.tensors.build import Bits, build
+from neurodeploy.conversion.tensors.build import build
 from neurodeploy.conversion.tensors.calibrate import calibrate, walk
 from neurodeploy.conversion.tensors.passes import simplified, trimmed
+from neurodeploy.conversion.tensors.units import Bits
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.tensors import aten, torch_module
 from neurodeploy.frontends.tensors.making import NodeMaker, Ref

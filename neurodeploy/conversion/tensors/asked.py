@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from neurodeploy.conversion.tensors.coding import GRADED, RATE, SIGMA_DELTA, Coding, changing, spiking
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import (
     BIAS_MAX,
@@ -35,7 +36,11 @@ class Populations(Protocol):
     populations: dict[str, Population]
     projections: list[Projection]
 
-    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value: ...
+    coding: Coding
+
+    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None, code: str | None = None) -> Value: ...
+
+    def recoded(self, value: Value, code: str) -> Value: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -49,6 +54,7 @@ class Lowering:
     weight_bits: int
     peaks: Floats
     own: Populations
+    code: str = GRADED
 
     def name(self, what: str = "") -> str:
         return f"{self.node.name}.{what}" if what else self.node.name
@@ -57,7 +63,7 @@ class Lowering:
         self, sources: Sequence[FromValue], shape: Shape, scale: Floats, bias: Floats | None, *, order: Ints | None,
         layout: Shape | None = None, reach: Floats | None = None,
     ) -> Value:  # fmt: skip
-        size = math.prod(shape)
+        size, sources = math.prod(shape), self._agreed(sources)
         peaks = self.peaks
         natural = (
             np.broadcast_to(peaks.reshape(-1, *[1] * (len(shape) - 1)), shape)
@@ -68,8 +74,9 @@ class Lowering:
         by_neuron[placed(order, size)] = np.broadcast_to(natural, shape).reshape(-1)
         sums = by_neuron / np.abs(scale) * SUM_HEADROOM
         sums = sums if reach is None else np.minimum(sums, reach)
-        params = self._numbers(scale, bias, float(sums.max(initial=1.0)), shape, order)
-        population = Population(self.name(), layout or (size,), "graded_rectified", params)
+        population = Population(
+            self.name(), layout or (size,), *self._neurons(scale, bias, sums, shape, order, sources[0].value.changes)
+        )
         projections = [
             Projection(
                 f"{s.value.signal.population.name}->{population.name}.{n}", s.value.signal.population.name, population.name,
@@ -78,7 +85,44 @@ class Lowering:
             )
             for n, s in enumerate(sources)
         ]  # fmt: skip
-        return self.made(population, projections, Value(Signal(population, 0, size, self.unit), shape, order))
+        value = Value(Signal(population, 0, size, self.unit), shape, order, self.code == SIGMA_DELTA)
+        return self.made(population, projections, value)
+
+    def _agreed(self, sources: Sequence[FromValue]) -> Sequence[FromValue]:
+        """All as changes, or none. Of rates an input comes as changes: beside spikes, and where the steps of a sample are
+        counted, it comes as spikes too."""
+        rates, changes = self.own.coding.kind == RATE, [s.value.changes for s in sources]
+        if (all(changes) and not (rates and self.code == GRADED)) or not any(changes):
+            return sources
+        code = RATE if rates else SIGMA_DELTA
+        return [s if s.value.changes != rates else s._replace(value=self.own.recoded(s.value, code)) for s in sources]
+
+    def maximum(self, x: Value, inputs: Ints) -> tuple[str, dict[str, int | Ints]]:
+        given: dict[str, int | Ints] = {"inputs": inputs}
+        if self.own.coding.kind == RATE:
+            return "graded_max_delta", {**given, "value_bits": self.own.coding.steps.bit_length() + 1, "out_bits": 2}
+        if not x.changes:
+            return "graded_max", {**given, "out_bits": x.signal.unit.bits}
+        params = changing(x.signal.unit, sums=True, changes=True, vth=0)
+        return "graded_max_delta", {**given, **{name: params[name] for name in ("vth", "value_bits", "out_bits")}}
+
+    def _neurons(
+        self, scale: Floats, bias: Floats | None, sums: Floats, shape: Shape, order: Ints | None, changes: bool
+    ) -> tuple[str, dict[str, int | Ints], dict[str, int | Ints]]:
+        """Model, parameters and start of neurons that scale a sum and bend it; `changes` arrive."""
+        if self.code == RATE:
+            return "graded_rate", *spiking(self.name(), scale, bias, self.unit, self.bend, sums=changes)
+        counted = self.own.coding.steps if self.own.coding.kind == RATE else 1
+        params = self._numbers(scale / counted, bias, counted * float(sums.max(initial=1.0)), shape, order)
+        sends = self.code == SIGMA_DELTA
+        if not (changes or sends or counted > 1):
+            return "graded_rectified", params, {}
+        vth = self.own.coding.thresholds.get(self.name(), 0)
+        return (
+            "graded_sigma_delta",
+            params | changing(self.unit, sums=changes or counted > 1, changes=sends, vth=vth),
+            {},
+        )
 
     def _numbers(
         self, scale: Floats, bias: Floats | None, sums: float, shape: Shape, order: Ints | None

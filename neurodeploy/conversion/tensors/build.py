@@ -16,9 +16,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.tensors.asked import Lowering
-from neurodeploy.conversion.tensors.calibrate import Seen, exponent_of
+from neurodeploy.conversion.tensors.calibrate import Seen
+from neurodeploy.conversion.tensors.coding import (
+    GRADED,
+    PLAIN,
+    RATE,
+    SIGMA_DELTA,
+    Coding,
+    recoded_unit,
+    refused,
+)
 from neurodeploy.conversion.tensors.passes import fused, trimmed
-from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints
+from neurodeploy.conversion.tensors.units import Bits, UnitsOfValues
+from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.payloads import Unit
@@ -33,29 +43,15 @@ from neurodeploy.ops.tensors.arithmetic import wires
 from neurodeploy.ops.tensors.asking import Bend, FromValue, Value, chip_shape, spatial
 from neurodeploy.ops.tensors.curve import bend_of
 
-#: Units of values that are added are made equal where that takes no more bits than this away from the narrowest.
-SPARE = 12
 #: Forms whose input is a map with its channels side by side.
 SPATIAL = ("conv", "avg_pool", "max_pool")
-#: Forms whose values have the unit of what they read.
-UNITS_KEPT = ("take", "max_pool")
-#: Bits of a payload that no weight multiplies, and of an input that none does.
-WIDE, GIVEN = 24, 16
-
-
-@dataclass(frozen=True, slots=True)
-class Bits:
-    """Widths of payloads that weights multiply, and of weights."""
-
-    payload: int = 16
-    weight: int = 8
 
 
 @dataclass(slots=True, eq=False)
 class _Builder:
-    graph: TensorGraph
-    seen: Mapping[str, Seen]
-    bits: Bits
+    units: UnitsOfValues
+    graph: TensorGraph = field(init=False)
+    coding: Coding = field(init=False)
     readers: dict[str, list[Node]] = field(init=False)
     nodes: dict[str, Node] = field(init=False)
     shapes: dict[str, Shape] = field(init=False)
@@ -69,64 +65,50 @@ class _Builder:
     weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     work: dict[str, int] = field(default_factory=lambda: {"chip": 0, "host": 0})
-    units: dict[str, Unit] = field(default_factory=dict)
-    multiplied: dict[str, bool] = field(default_factory=dict)
+    recodings: dict[tuple[str, str], Value] = field(default_factory=dict)
+    #: The node that makes each value, the activation behind it included.
+    sites: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.readers = self.graph.readers()
-        self.nodes = {node.name: node for node in self.graph.nodes}
-        self.shapes = self.graph.shapes()
+        units = self.units
+        self.graph, self.coding, self.readers, self.nodes = units.graph, units.coding, units.readers, units.nodes
+        self.shapes = units.graph.shapes()
 
-    def unit_of(self, name: str) -> Unit:
-        if name not in self.units:
-            if name in self.graph.integers:
-                self.units[name] = Unit(Dyadic(1, 0), STATE_BITS)
-                return self.units[name]
-            given = name in self.graph.inputs
-            bits = self.bits.payload if self.weighed(name) else GIVEN if given else WIDE
-            self.units[name] = Unit(Dyadic(1, exponent_of(self.seen[name], bits, clips=not given)), bits)
-        return self.units[name]
-
-    def weighed(self, name: str) -> bool:
-        """Whether weights multiply the payloads of a value: then it has the width that was asked for, else a wide one."""
-        if name not in self.multiplied:
-            below = self.readers[name]
-            through = (node.name for node in below if node.form in UNITS_KEPT)
-            self.multiplied[name] = any(n.form in ("conv", "linear") for n in below) or any(map(self.weighed, through))
-        return self.multiplied[name]
-
-    def maker(self, name: str) -> str:
-        """The value whose unit a value has: what only moves or compares numbers keeps it."""
-        node = self.nodes.get(name)
-        return self.maker(node.inputs[0]) if node is not None and node.form in UNITS_KEPT else name
-
-    def joined(self) -> None:
-        """One unit for values that meet in a sum, where that costs few bits."""
-        for node in self.graph.nodes:
-            if node.form == "add":
-                names = [self.maker(name) for name in node.inputs]
-                most = max(self.unit_of(name).scale.exponent for name in names)
-                for name in names:
-                    unit = self.unit_of(name)
-                    if most - unit.scale.exponent <= unit.bits - SPARE and name not in self.graph.integers:
-                        self.units[name] = unit._replace(scale=Dyadic(1, most))
-
-    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
-        """A population whose neurons send on what they get, in another order or unit."""
+    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None, code: str | None = None) -> Value:
+        """A population whose neurons send on what they get, in another order, unit or code."""
         count = sum(name.startswith(f"{value.signal.population.name}.moved") for name in self.populations)
         node = Node(f"{value.signal.population.name}.moved{count}", "take", (), value.shape)
-        ask = Lowering(node, [value], unit or value.signal.unit, None, self.bits.weight, np.array([value.unit]), self)
+        own = SIGMA_DELTA if value.changes else RATE if self.coding.kind == RATE else GRADED
+        code = code or own
+        unit = unit or recoded_unit(value.signal.unit, own, code)
+        unit = unit._replace(bits=2) if code == RATE else unit
+        ask = Lowering(node, [value], unit, None, self.units.bits.weight, np.array([value.unit]), self, code)
         layout = chip_shape(value.shape) if order is not None and len(value.shape) in (2, 3) else None
         return ask.scaled(
             [FromValue(value, wires(value, order))], value.shape, np.full(value.size, value.unit), None, order=order,
             layout=layout,
         )  # fmt: skip
 
+    def recoded(self, value: Value, code: str) -> Value:
+        """The whole population of a value in another code, made once."""
+        key = value.signal.population.name, code
+        if key not in self.recodings:
+            whole = Value(value.signal, (value.signal.size,), None, value.changes)
+            self.recodings[key] = self.rewired(whole, None, code=code)
+        return value._replace(signal=self.recodings[key].signal, changes=code == SIGMA_DELTA)
+
+    def valued(self, name: str) -> Value:
+        """A value of the chip as it is in each step, for what cannot add up parts of it. ND1317 for rates."""
+        value = self.values[name]
+        if self.coding.kind == RATE:
+            raise refused(name, "is read by an operation that is no sum")
+        return self.recoded(value, GRADED) if value.changes else value
+
     def feed(self, name: str, shape: Shape, *, from_host: bool) -> Value:
         """An input population of a value, in the order in which most of its readers want it."""
         readers = self.readers[name]
         maps = len(shape) in (2, 3) and (not from_host or any(node.form in SPATIAL for node in readers))
-        order, size, unit = (spatial(shape) if maps else None), math.prod(shape), self.unit_of(name)
+        order, size, unit = (spatial(shape) if maps else None), math.prod(shape), self.units.of(name)
         own = f"{name}.in" if from_host else name
         population = Population(own, chip_shape(shape) if maps else (size,), INPUT, {"bits": unit.bits})
         self.populations[own] = population
@@ -153,7 +135,7 @@ class _Builder:
         """A value of the chip is decoded where the host wants it, once."""
         if name in self.hosted:
             return self.hosted[name]
-        value = self.values[name]
+        value = self.valued(name)
         if not value.whole:
             value = self.rewired(value, None)
         population = value.signal.population
@@ -178,6 +160,28 @@ class _Builder:
         shape = value.signal.population.shape
         return {"population": value.signal.population.name, "map": len(shape) > 1} if value.plain else {}
 
+    def _coded(self, value: Value) -> dict[str, str]:
+        """Its code, where it is not graded."""
+        rates = self.coding.kind == RATE and value.signal.population.model != "graded_sigma_delta"
+        return {"code": RATE if rates else SIGMA_DELTA} if rates or value.changes else {}
+
+    def sent(self) -> list[dict[str, Any]]:
+        """Where changes are sent: the site, the population that sends its values in graded
+        code and its changes here, the root mean square of the value that calibration saw in its units, the threshold."""
+        found: dict[str, dict[str, Any]] = {}
+        for name, value in self.values.items():
+            population = value.signal.population
+            if value.changes and population.params.get("changes") and population.name not in found:
+                some = np.concatenate(self.units.seen[name].some).astype(np.float64)
+                found[population.name] = {
+                    "site": self.sites.get(name, name),
+                    "values": name if name in self.graph.inputs else population.name,
+                    "population": population.name,
+                    "rms": math.sqrt(float(np.square(some).mean())) / value.unit,
+                    "vth": int(np.max(population.params["vth"])),
+                }
+        return list(found.values())
+
     def _operate(self, node: Node, inputs: list[str], shapes: list[Shape]) -> None:
         step, weights = operation_of(node, inputs, shapes)
         self.weights |= weights
@@ -196,9 +200,20 @@ class _Builder:
             kept = [dict(table) for table in self._made()]
             counts = len(self.projections), len(self.host)
             inputs = [self.on_chip(n) for n in node.inputs]
-            peaks = self.seen[node.name].peaks
+            if not form.sums:
+                inputs = [self.valued(n) for n in node.inputs]
+            peaks = self.units.seen[node.name].peaks
             bent = bend[0] if bend else bend_of(node) if node.form == "rectify" else None
-            ask = Lowering(node, inputs, self.unit_of(name), bent, self.bits.weight, peaks, self)
+            ask = Lowering(
+                node,
+                inputs,
+                self.units.of(name),
+                bent,
+                self.units.bits.weight,
+                peaks,
+                self,
+                self.units.code_of(name, node.name),
+            )
             value = form.lower(ask)
             if value is None:  # nothing of it was made
                 del self.projections[counts[0] :], self.host[counts[1] :]
@@ -206,10 +221,14 @@ class _Builder:
                     table.clear()
                     table.update(before)
         row = {"path": node.name, "form": node.form, "where": node.where, "multiply_adds": made}
+        if self.coding.kind == RATE and value is None:
+            raise refused(node.name, f"is {form.reason.text}")
         if value is not None:
-            self.values[name] = value
+            self.values[name], self.sites[name] = value, node.name
             self.work["chip"] += made
-            self.rows.append({**row, "device": "chip", "value": name, "unit": value.unit, **self._place(value)})
+            self.rows.append(
+                {**row, "device": "chip", "value": name, "unit": value.unit, **self._place(value), **self._coded(value)}
+            )
             return
         self._operate(node, [self.on_host(n) for n in node.inputs], [shapes[n] for n in node.inputs])
         if bend:  # its activation stays with it
@@ -220,20 +239,30 @@ class _Builder:
 
 
 def build(
-    graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits, info: ModelInfo, conversion: Mapping[str, Any]
+    graph: TensorGraph,
+    seen: Mapping[str, Seen],
+    bits: Bits,
+    info: ModelInfo,
+    conversion: Mapping[str, Any],
+    coding: Coding = PLAIN,
 ) -> tuple[Program, dict[str, NDArray[np.float32]]]:
     """The program, and the tensors of its host operations by name."""
     results, (graph, tail) = graph.outputs, trimmed(graph)
     whole, bends = fused(graph)
-    own = _Builder(graph, seen, bits)
-    own.joined()
+    own = _Builder(UnitsOfValues(graph, seen, bits, coding))
     for name, shape in graph.inputs.items():
-        own.values[name] = own.feed(name, shape, from_host=False)
+        value = own.feed(name, shape, from_host=False)
+        code = own.units.code_of(name, name)
+        own.values[name] = value._replace(changes=True) if code == RATE else value
+        if code == SIGMA_DELTA:
+            own.values[name] = own.recoded(value, SIGMA_DELTA)
     for node in whole.nodes:
         own.run(node, bends.get(node.name))
     outputs: dict[str, Value] = {}
     for name in graph.outputs:
         value = own.on_chip(name)
+        if own._coded(value):
+            value = own.recoded(value, GRADED)
         order = spatial(value.shape) if len(value.shape) in (2, 3) else None
         if not value.plain or value.signal.population.name in graph.inputs:
             value = own.rewired(value, order if value.order is not None else None)
@@ -259,6 +288,7 @@ def build(
         "operations": own.rows,
         "multiply_adds": {**own.work, "on_chip": own.work["chip"] / done if done else None},
         "bits": {"payload": bits.payload, "weight": bits.weight},
+        "code": {"kind": coding.kind, "steps": coding.steps, "sites": dict(coding.sites), "sent": own.sent()},
     }  # fmt: skip
     crossing = {step.population for step in own.host if isinstance(step, Encode | Decode)}
     units = {

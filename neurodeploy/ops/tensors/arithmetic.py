@@ -118,7 +118,7 @@ def lower_mul(ask: Ask) -> Value | None:
 
 _HOST = host("beyond-units", "two values whose units are further apart than the weights of a neuron")
 FORMS = {
-    "add": TensorForm(add, _HOST, lower_add, bends=True),
-    "affine": TensorForm(affine, _HOST, lower_affine, bends=True, flops=2),
+    "add": TensorForm(add, _HOST, lower_add, bends=True, sums=True),
+    "affine": TensorForm(affine, _HOST, lower_affine, bends=True, sums=True, flops=2),
     "mul": TensorForm(mul, host("beyond-units", "a product beyond the shifts of a neuron"), lower_mul),
 }

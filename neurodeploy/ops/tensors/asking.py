@@ -30,11 +30,13 @@ WIDEST = 127 * 256 + 127
 
 
 class Value(NamedTuple):
-    """A tensor on the chip: what neurons send, in one binary unit; its shape, and where its numbers lie (see above)."""
+    """A tensor on the chip: what neurons send, in one binary unit; its shape, and where its numbers lie (see above).
+    changes : they send what has changed, and the value is the sum of it over the steps so far."""
 
     signal: Signal
     shape: Shape
     order: Ints | None = None
+    changes: bool = False
 
     @property
     def size(self) -> int:
@@ -112,6 +114,9 @@ class Ask(Protocol):
     def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
         """The value with its numbers in this order on a whole population, and in this unit; one comes between where it has
         others."""
+
+    def maximum(self, x: Value, inputs: Ints) -> tuple[str, dict[str, int | Ints]]:
+        """Model and parameters of neurons that have the largest of so many numbers of a value."""
 
     def made(self, population: Population, projections: Sequence[Projection], value: Value) -> Value:
         """A population that the form makes itself."""

@@ -84,4 +84,4 @@ def lower(ask: Ask) -> Value:
     )
 
 
-FORM = TensorForm(run, host("convolution", "a convolution with three sides"), lower, bends=True)
+FORM = TensorForm(run, host("convolution", "a convolution with three sides"), lower, bends=True, sums=True)

@@ -106,6 +106,8 @@ def lower_curve(ask: Ask) -> Value | None:
 
 
 FORMS = {
-    "rectify": TensorForm(rectify, host("activation", "an activation beyond the factors of a neuron"), lower_rectify),
+    "rectify": TensorForm(
+        rectify, host("activation", "an activation beyond the factors of a neuron"), lower_rectify, sums=True
+    ),
     "curve": TensorForm(curve, host("curved-function", "a curve in units beyond a table"), lower_curve, flops=16),
 }

@@ -19,6 +19,7 @@ class TensorForm:
     lower : its populations; None where these numbers cannot be on the chip. None of a form: always on the host.
     reason : why it is on the host, where it is.
     bends : whether its population takes the activation behind it.
+    sums : whether its populations take changes of what they read in place of values, and add them up.
     flops : of one number that it makes, on the host.
     """
 
@@ -26,6 +27,7 @@ class TensorForm:
     reason: Reason
     lower: Callable[[Ask], Value | None] | None = None
     bends: bool = False
+    sums: bool = False
     flops: int = 1
 
 

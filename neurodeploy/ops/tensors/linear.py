@@ -44,4 +44,4 @@ def lower(ask: Ask) -> Value:
     return ask.scaled(sources, node.shape, scale, bias, order=None, reach=reach)
 
 
-FORM = TensorForm(run, host("linear", "a matrix product"), lower, bends=True)
+FORM = TensorForm(run, host("linear", "a matrix product"), lower, bends=True, sums=True)

@@ -91,17 +91,14 @@ def _along(
     chosen = source[at.clip(0, size - 1)] if axis == 2 else source[:, at.clip(0, size - 1)]
     chosen = np.moveaxis(chosen, axis - 1 if axis == 2 else 2, 0)  # (place in the window, x, y, channel)
     count = np.broadcast_to((there[:, None, None] if axis == 2 else there[None, :, None]), (width, height, channels))
-    population = Population(
-        name, (width, height, channels), "graded_max", {"inputs": count.reshape(-1), "out_bits": x.signal.unit.bits}
-    )
+    population = Population(name, (width, height, channels), *ask.maximum(x, count.reshape(-1)))
     projections = []
     for n, port in enumerate(PORTS[: len(offsets)]):
         rows = np.flatnonzero(count.reshape(-1) > n)
         projections.append(x.signal.onto(population, port, rows, chosen[n].reshape(-1)[rows]))
     made = (channels, height, width)
-    return ask.made(
-        population, projections, Value(Signal(population, 0, population.size, x.signal.unit), made, spatial(made))
-    )
+    value = Value(Signal(population, 0, population.size, x.signal.unit), made, spatial(made), x.changes)
+    return ask.made(population, projections, value)
 
 
 def lower_largest(ask: Ask) -> Value | None:
@@ -128,9 +125,9 @@ def lower_largest(ask: Ask) -> Value | None:
 
 
 FORMS = {
-    "avg_pool": TensorForm(average, host("pooling", "pooling over three sides"), lower_average, bends=True),
+    "avg_pool": TensorForm(average, host("pooling", "pooling over three sides"), lower_average, bends=True, sums=True),
     "max_pool": TensorForm(
         largest, host("pooling", f"a window of more than {WINDOW_MAX} pixels, or one of more than 4 with dilation"),
-        lower_largest,
+        lower_largest, sums=True,
     ),
 }  # fmt: skip

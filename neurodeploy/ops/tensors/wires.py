@@ -28,7 +28,7 @@ def take(node: Node, inputs: Sequence[Tensor]) -> Tensor:
 
 def lower_take(ask: Ask) -> Value:
     (x,) = ask.inputs
-    return Value(x.signal, ask.node.shape, x.places[ask.node.arrays["index"]])
+    return x._replace(shape=ask.node.shape, order=x.places[ask.node.arrays["index"]])
 
 
 def concat(node: Node, inputs: Sequence[Tensor]) -> Tensor:
@@ -80,7 +80,7 @@ def lower_pad(ask: Ask) -> Value:
 
 _HOST = host("wires", "numbers that only move, between values on the host")
 FORMS = {
-    "take": TensorForm(take, _HOST, lower_take, flops=0),
-    "concat": TensorForm(concat, _HOST, lower_concat, bends=True, flops=0),
-    "pad": TensorForm(pad, _HOST, lower_pad, bends=True, flops=0),
+    "take": TensorForm(take, _HOST, lower_take, sums=True, flops=0),
+    "concat": TensorForm(concat, _HOST, lower_concat, bends=True, sums=True, flops=0),
+    "pad": TensorForm(pad, _HOST, lower_pad, bends=True, sums=True, flops=0),
 }

@@ -69,6 +69,10 @@ class ConvertAnswer(Described):
     on_host: list[dict[str, Any]] = may(
         "Of a module or an ONNX file: what the host does, each with its line and a reason."
     )
+    codes: dict[str, Any] | None = may(
+        "Of a module or an ONNX file with `--code`: the code that was chosen and all that were tried, with loss, synaptic "
+        "events, messages and, of auto, joules; the bound of the loss."
+    )
     check: dict[str, Any] = may("Of a module or an ONNX file: the chip beside the original on the samples.")
     preset: dict[str, Any] = may("Of a language model: every setting of the conversion by its name in Python.")
     sites: Count = may("Of a language model: linear layers that were converted.")
