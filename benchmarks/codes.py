@@ -33,6 +33,8 @@ from neurodeploy.pipeline.pricing import host_profile
 from neurodeploy.pipeline.tensor_check import finished
 from neurodeploy.pipeline.tensor_codes import CodeTrial, as_stream, on_smallest
 from neurodeploy.pipeline.tensor_runs import coding_of, payloads, ran
+from partitioner.mapper import map_model
+from partitioner.options import Options
 from simulators import get_runner
 
 Frames = NDArray[np.float32]
@@ -40,7 +42,9 @@ ITEMS, LONG, BITS = 8, 24, (8, 7, 6, 5, 4)
 
 
 class Cost(NamedTuple):
-    """Of all frames. loss : relative root mean square error against float; same : frames with the same decision."""
+    """Of all frames. loss : relative root mean square error against float; same : frames with the same decision. board,
+    chip, dynamic (J), seconds and cores as `map` does it; spread : board (J) with the work spread over all cores of the
+    chips, so that no code gains by taking more cores."""
 
     loss: float
     same: float
@@ -50,6 +54,8 @@ class Cost(NamedTuple):
     chip: float
     dynamic: float
     seconds: float
+    cores: int
+    spread: float
 
 
 def moving(x: Frames, seed: int) -> Frames:
@@ -92,27 +98,35 @@ def cost(path: Path, x: Frames, want: NDArray[Any]) -> Cost:
     weights = [p for p in program.network.projections if not p.synapse.wire]
     events = sum(int(activity.fired[p.source][p.source_port] @ p.synapse.fan_out()) for p in weights)
     messages = sum(int(port.sum()) for ports in activity.fired.values() for port in ports.values())
-    mapping, system = on_smallest(program)
     counts, border = as_stream(CodeTrial(coding_of(program.conversion), (program, {}), off, activity, events))
-    ledger = account(
-        loads(program, counts, mapping, system, border), system, host_profile("cpu-generic", False), "sample",
-        powered="used",
-    )  # fmt: skip
-    chip, static = (ledger.joules("chip", names).nominal * counts.samples for names in ((), ("static",)))
-    board, seconds = ledger.joules("board").nominal * counts.samples, ledger.seconds.nominal * counts.samples
+    mapping, system = on_smallest(program)
+    ledgers = [
+        account(
+            loads(program, counts, each, system, border), system, host_profile("cpu-generic", False), "sample",
+            powered="used",
+        )
+        for each in (mapping, map_model(program, system, Options(objective="latency")))
+    ]  # fmt: skip
+    ledger, many = ledgers[0], counts.samples
+    chip, static = (ledger.joules("chip", names).nominal * many for names in ((), ("static",)))
+    board, spread = (each.joules("board").nominal * many for each in ledgers)
+    seconds = ledger.seconds.nominal * many
     same = float((got.argmax(1) == want.argmax(1)).mean())
-    return Cost(off, same, events, messages, board, chip, chip - static, seconds)
+    return Cost(
+        off, same, events, messages, board, chip, chip - static, seconds, mapping.cores_used, spread
+    )  # fmt: skip
 
 
 def told(name: str, found: Cost, plain: Cost | None, frames: int) -> None:
     each = (
         f"{found.events / frames:,.0f} synaptic events, {found.messages / frames:,.0f} messages, "
         f"{found.board / frames * 1e6:.1f} uJ board, {found.chip / frames * 1e6:.1f} uJ chip, "
-        f"{found.dynamic / frames * 1e6:.2f} uJ of its events, {found.seconds / frames * 1e6:.0f} us"
+        f"{found.dynamic / frames * 1e6:.2f} uJ of its events, {found.seconds / frames * 1e6:.0f} us on {found.cores} "
+        f"cores; {found.spread / frames * 1e6:.1f} uJ board spread over all cores"
     )
     print(f"{name}: loss {found.loss:.2%}, {found.same:.1%} same decisions; a frame {each}", flush=True)
     if plain is not None:
-        fields = ("events", "messages", "board", "chip", "dynamic", "seconds")
+        fields = ("events", "messages", "board", "chip", "dynamic", "seconds", "cores", "spread")
         ratios = ", ".join(f"{field} {getattr(found, field) / getattr(plain, field):.2f}" for field in fields)
         print(f"    of graded: {ratios}", flush=True)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from neurodeploy.conversion.presets import KV_BITS, ON_CHIP, PRESETS, RANGES, ROUNDINGS
+from neurodeploy.conversion.tensors.coding import CODES
 from neurodeploy.errors import UserError
 from partitioner.options import OBJECTIVES
 from targets.systems import SYSTEMS
@@ -45,6 +46,8 @@ AXES: Mapping[str, Axis] = {
     "events": Axis(CONVERT, float, (0.7, 0.8, 0.9, 1.0)),
     "keep_of": Axis(CONVERT, str, ("1:4", "1:2", "3:4")),
     "head_top": Axis(CONVERT, int, (0, 1, 8)),
+    "code": Axis(CONVERT, str, CODES),
+    "loss": Axis(CONVERT, float, (0.01, 0.02, 0.05)),
     "dt": Axis(CONVERT, float),
     "scheme": Axis(CONVERT, str, ("euler", "exponential")),
     "gain": Axis(CONVERT, str, ("physical", "per-step", "auto")),

@@ -27,6 +27,7 @@ from neurodeploy.pipeline import converting, evaluating, mapping, pricing
 from neurodeploy.pipeline.counts import left_to_host
 from neurodeploy.pipeline.explore_workers import Call, Workers, one_thread, stop_if_left
 from neurodeploy.pipeline.session import Progress, read_mapping
+from neurodeploy.pipeline.tensor_runs import coding_of
 from neurodeploy.reporting.derive import PHASE_TEXT, headline_phase
 from neurodeploy.storage.stage_files import Result, StageFiles
 
@@ -165,6 +166,8 @@ def priced(asked: Common, of: str, wanted: Sequence[tuple[str, str]]) -> list[tu
         profile = pricing.host_profile(asked.host, False)
         found = pricing.price(opened.program, plan, system, counts[left].phases, profile, asked.powered)
         phase, name = headline_phase(found)
+        if coding_of(opened.program.conversion).in_time:  # a frame, as with the codes of which a frame is a sample
+            phase, name = found["step"], "step"
         assert phase is not None
         joules = {boundary: phase["joules_per_token"][boundary] for boundary in ("board", "wall")}
         return {"unit": PHASE_TEXT[name], "joules": joules, "seconds": phase["seconds_per_token"]}
