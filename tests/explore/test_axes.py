@@ -10,6 +10,7 @@ from neurodeploy.conversion.presets import Preset
 from neurodeploy.errors import UserError
 from neurodeploy.pipeline.converting import OF_CHECKPOINTS, OF_FILES
 from neurodeploy.pipeline.explore_axes import AXES, CONVERT, MAP, chosen, grid, of_verb, read_over
+from neurodeploy.pipeline.tensors import OPTIONS as OF_TENSORS
 from partitioner.options import OBJECTIVES, Options
 from targets.systems import SYSTEMS
 
@@ -42,7 +43,7 @@ def test_what_is_no_axis(over: Any, code: str) -> None:
 
 
 def test_an_axis_is_an_option_of_its_verb() -> None:
-    of_convert = {*OF_CHECKPOINTS, *(name for names in OF_FILES.values() for name in names)}
+    of_convert = {*OF_CHECKPOINTS, *OF_TENSORS, *(name for names in OF_FILES.values() for name in names)}
     of_map = {*Options.__dataclass_fields__, "system", "offload"}
     for name, axis in AXES.items():
         assert name in {CONVERT: of_convert, MAP: of_map}[axis.verb], name
