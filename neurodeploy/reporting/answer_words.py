@@ -13,7 +13,7 @@ from rich.text import Text
 from neurodeploy.reporting import page
 from neurodeploy.reporting.derive import phases
 from neurodeploy.reporting.html import el
-from neurodeploy.reporting.sections.frame import section
+from neurodeploy.reporting.sections.frame import scrolled, section
 from neurodeploy.reporting.terminal import show
 
 #: Columns of what is shown as text.
@@ -58,7 +58,9 @@ def page_of(verb: str, found: Any) -> str | None:
     """A page of the report's sections that the result has the data of; of the terminal's words where there are none."""
     try:
         said = headlines(verb, found)
-        made = page.parts(_data(verb, found)) or [section(verb, verb, [None, el("pre", _words(verb, found))])]
+        made = page.parts(_data(verb, found)) or [
+            section(verb, verb, [None, scrolled(verb, el("pre", _words(verb, found)))])
+        ]
         head = el("header", el("h1", said[0] if said else verb), class_="hero")
         return page.document(f"neurodeploy {verb}", head, [], made)
     except _CHANGED:

@@ -94,11 +94,13 @@ def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sectio
         el("title", title),
         Html(f"<style>{style}</style>"),
     ]
+    links = [el("a", name, href=f"#{anchor}") for anchor, name in contents]
     body = [
+        el("a", "Skip to the sections", href="#main", class_="skip"),
         head,
-        el("nav", *(el("a", name, href=f"#{anchor}") for anchor, name in contents), aria_label="Contents"),
-        el("main", *sections),
-        el("div", id="tip", role="status"),
+        el("nav", *links, aria_label="Contents") if links else None,
+        el("main", *sections, id="main", tabindex=-1),
+        el("div", id="tip", aria_hidden="true"),
         Html(f"<script>{script}</script>"),
     ]
     return "<!doctype html>\n" + el("html", el("head", *top), "\n", el("body", join(body, "\n")), lang="en") + "\n"

@@ -91,7 +91,7 @@ def _by_pattern(groups: dict[str, list[Data]], colours: dict[str, str]) -> Html:
                 *(cell(_db(value), value if value is not None else -1.0) for value in (*weight, *output)),
             ]
         )
-    return table(heads, rows)
+    return table("Sites of the conversion", heads, rows)
 
 
 def _dots(found: Data, colours: dict[str, str]) -> Html | None:
@@ -120,7 +120,7 @@ def _all_sites(sites: list[Data]) -> list[Child]:
         ]
         for site in sites[:MAX_ROWS]
     ]
-    shown: list[Child] = [table(heads, rows)]
+    shown: list[Child] = [table("Every site of the conversion", heads, rows)]
     if len(sites) > MAX_ROWS:
         shown.append(el("p", f"The first {MAX_ROWS} sites are shown; all are in the JSON file.", class_="hint"))
     return shown
@@ -139,5 +139,5 @@ def _of_parameters(found: Data) -> Body:
     ]
     heads = ["Where", "Parameter", "Worst error>", "Relative>"]
     lead = "What became of the parameters in integers." if rows else "The source holds integers: nothing was rounded."
-    body = table(heads, rows) if rows else None
+    body = table("Errors of the parameters", heads, rows) if rows else None
     return [lead, body, bullets(found["warnings"], "Repaired or changed")]

@@ -30,7 +30,7 @@ def hero(data: Mapping[str, Any]) -> Html:
         el("p", _spans(["neurodeploy report", *_over(data)]), class_="over"),
         el("h1", el("b", name_of(data)), " " if clauses else ": ", join(told, " "), ".", class_=fails),
         el("p", _spans(_facts(data)), class_="model"),
-        el("div", *(_card(data, *card) for card in _CARDS), class_="cards"),
+        el("ul", *(_card(data, *card) for card in _CARDS), class_="cards", aria_label="Key figures"),
         class_="hero",
     )
 
@@ -151,8 +151,8 @@ def _card(data: Data, key: str, title: str, make: Callable[[Any], _Figure | None
         return None
     if made is None:
         command = el("p", el("code", how_to(data, key)[1]))
-        return el("div", el("h3", title), el("p", "not run", class_="value"), command, class_="card none")
+        return el("li", el("p", title, class_="name"), el("p", "not run", class_="value"), command, class_="card none")
     title, value, unit, lines = made
     shown = (part if isinstance(part, Html) else el("p", part) for part in lines)
     value_line = el("p", value, el("small", units.SPACE, unit) if unit else None, class_="value")
-    return el("div", el("h3", title), value_line, *shown, class_="card")
+    return el("li", el("p", title, class_="name"), value_line, *shown, class_="card")

@@ -25,7 +25,8 @@ def variants(data: Data) -> Body | None:
         _chart(title, unit, [found and found[i] for found in bands], rows) for i, (title, unit) in enumerate(_DRAWN)
     ]
     return [
-        _lead(rows), table(HEADS, shown, ""), el("p", f"{MEANING[0].upper()}{MEANING[1:]}.", class_="hint"),
+        _lead(rows), table("What is on the chip, side by side", HEADS, shown, ""),
+        el("p", f"{MEANING[0].upper()}{MEANING[1:]}.", class_="hint"),
         *charts, bullets(remarks(rows), "Beside these figures"),
     ]  # fmt: skip
 
