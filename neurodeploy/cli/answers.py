@@ -25,6 +25,7 @@ def report(
     steps: given.Steps = None,
     layout: given.Layout = None,
     probes: given.Probes = None,
+    labels: given.Labels = None,
     max_tokens: given.MaxTokens = None,
     host: given.Host = "cpu-generic",
     measure_host: given.MeasureHost = False,

@@ -39,7 +39,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "explain": ("explain smollm2.nd", "explain smollm2.nd --json"),
     "report": (
         "report smollm2.nd --out smollm2.html --text prose.txt",
-        "report digits.nd --out digits.html --input spikes.npy --probe hidden.v",
+        "report digits.nd --out digits.html --input spikes.npy --labels labels.npy",
     ),
     "export": ("export digits.nd --out digits.net", "export digits.nd --lava digits.py --input spikes.npy"),
     "verify": ("verify smollm2.nd", "verify smollm2.nd --json"),

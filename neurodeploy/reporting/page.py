@@ -18,6 +18,7 @@ from neurodeploy.reporting.sections.energy import energy
 from neurodeploy.reporting.sections.experts import experts
 from neurodeploy.reporting.sections.frame import Body, section
 from neurodeploy.reporting.sections.hero import hero, name_of
+from neurodeploy.reporting.sections.labelled import labelled
 from neurodeploy.reporting.sections.notes import not_run, provenance
 from neurodeploy.reporting.sections.ops import ops
 from neurodeploy.reporting.sections.quality import quality
@@ -35,6 +36,7 @@ _PARTS: tuple[tuple[str, str, str, Callable[[Any], Body | None]], ...] = (
     ("rasters", "raster", "Activity in time", rasters),
     ("traces", "states", "States", states),
     ("comparison", "comparison", "Float against integers", comparison),
+    ("labelled", "labelled", "Right and wrong by class", labelled),
     ("accuracy", "accuracy", "Accuracy", accuracy),
     ("explain", "operations", "Operations", ops),
     ("traffic", "traffic", "Traffic", traffic),

@@ -132,11 +132,21 @@ def _comparison(rows: Sequence[Data]) -> _Figure:
     return "Bins that differ from float", *_split(units.percent(derive.differing(worst), 2)), [said]
 
 
+def _labelled(found: Data) -> _Figure:
+    row = derive.first_labelled(found)
+    samples, theirs = found["samples"], row["float_correct"]
+    lines = [f"{units.count(row['chip_correct'])} of {units.some(samples, 'sample')}, labels of {found['file']}"]
+    if theirs is not None:
+        lines.append(f"{units.percent(theirs / samples)} in float")
+    return "Right on labels", *_split(units.percent(row["chip_correct"] / samples)), lines
+
+
 #: key of the data, title where it was not run, maker
 _CARDS: tuple[tuple[str, str, Callable[[Any], _Figure | None]], ...] = (
     ("map", "Chips", _chips),
     ("energy", "Energy", _energy),
     ("energy", "Speed", _speed),
+    ("labelled", "Right on labels", _labelled),
     ("accuracy", "Accuracy", _accuracy),
     ("comparison", "Float against integers", _comparison),
     ("explain", "Operations on the chip", _operations),
@@ -147,7 +157,7 @@ _CARDS: tuple[tuple[str, str, Callable[[Any], _Figure | None]], ...] = (
 def _card(data: Data, key: str, title: str, make: Callable[[Any], _Figure | None]) -> Html | None:
     """None for what the way in which the model reads does not have."""
     made = make(data[key]) if data.get(key) else None
-    if made is None and (key == "comparison" or (key == "accuracy" and "traces" in data)):
+    if made is None and (key in ("comparison", "labelled") or (key == "accuracy" and "traces" in data)):
         return None
     if made is None:
         command = el("p", el("code", how_to(data, key)[1]))
