@@ -87,7 +87,10 @@ def full() -> dict[str, Any]:
             }
         ],
         "traces": [
-            {"population": "out", "variable": "v", "neuron": 7, "values": [0, 10, -10, 5] * 5}
+            {
+                "population": "out", "variable": "v", "neuron": 7, "values": [0, 10, -10, 5] * 5, "thresholds": [12],
+                "unit": 0.125,
+            }
         ],
         "comparison": [
             {
