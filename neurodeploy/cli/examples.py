@@ -7,7 +7,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "convert smollm2-135m --out smollm2.nd",
         "convert digits.nir --out digits.nd --source snntorch --dt 1e-3",
     ),
-    "fit": ("fit gemma3-1b", "fit llama4-scout --system hala-point --bits 4 --json"),
+    "fit": ("fit gemma3-1b --out fit.html", "fit llama4-scout --system hala-point --bits 4 --json"),
     "explore": (
         "explore demo --over preset=quick,a8 --over system=oheo-gulch,kapoho-point",
         "explore net.onnx --calibration x.npy --input x.npy --over payload_bits=8,16 --over system --jobs 2 --json",

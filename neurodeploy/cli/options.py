@@ -56,6 +56,9 @@ Layout = Annotated[
     ),
 ]
 Probes = Annotated[list[str] | None, typer.Option("--probe", help="POPULATION.VARIABLE to record; repeatable.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="F.html|F.json|F.csv", help="Keep the answer: a page, all of it, or its table.")
+]
 Labels = Annotated[Path | None, typer.Option(help="Classes of the samples of the input, from 0: .npy, .csv or .txt.")]
 Reference = Annotated[
     Path | None,

@@ -106,6 +106,17 @@ def _made_up(name: str, make: Callable[[], dict[str, Any]]) -> Callable[[Pages],
     return lambda pages: render(make(), pages.out(name))[0]
 
 
+def _fit(name: str, *asked: str) -> Callable[[Pages], Path]:
+    return lambda pages: Path(nd.fit(*asked, out=pages.out(name))["out"])
+
+
+def _explored(pages: Pages) -> Path:
+    bundle, input = pages.networks.plain, pages.networks.spikes
+    over = {"weight_bits": [4, 8], "system": SYSTEM}
+    nd.explore(bundle, over, out=pages.out("explored"), input=input, jobs=1)
+    return pages.out("explored")
+
+
 def _result(pages: Pages) -> Path:
     """A verb's result that has no sections of its own: its words."""
     return Path(nd.verify(pages.networks.plain_nd).save(pages.out("result")))
@@ -117,6 +128,9 @@ MAKERS: dict[str, Callable[[Pages], Path]] = {
     "spiking": _spiking,
     "cnn": _of_tensors("cnn"),
     "hybrid": _of_tensors("hybrid"),
+    "fit": _fit("fit", "gemma3-1b", "alia-point"),
+    "fit that fails": _fit("fails", "llama4-scout", "hala-point"),
+    "explored": _explored,
     "result": _result,
     "unfit": _made_up("unfit", synthetic.CASES["unfit"]),
     "many": _made_up("many", synthetic.CASES["many"]),

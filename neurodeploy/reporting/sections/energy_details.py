@@ -60,7 +60,8 @@ def _by_component(phase: Data, colours: dict[str, str]) -> Html:
         drawn.append(el("div", label, plot, figure, class_="bar-row"))
     foot = el("div", el("span"), scale.axis("J"), el("span"), class_="bar-row")
     hint = "A mark is the basis of the unit cost. Amounts are counted or modelled, so that no joule is measured."
-    return el("div", el("h3", "By component"), *drawn, foot, el("p", hint, class_="hint"), class_="chart components")
+    told = el("p", hint, class_="hint") if any(row.basis for row in rows) else None
+    return el("div", el("h3", "By component"), *drawn, foot, told, class_="chart components")
 
 
 def _by_layer(phase: Data, unit: str) -> Html | None:
