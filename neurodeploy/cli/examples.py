@@ -41,6 +41,10 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "report smollm2.nd --out smollm2.html --text prose.txt",
         "report digits.nd --out digits.html --input spikes.npy --labels labels.npy",
     ),
+    "diff": (
+        "diff smollm2.nd smollm2-block.nd --out diff.html",
+        "diff digits.nd digits-4bit.nd --input spikes.npy --json",
+    ),
     "export": ("export digits.nd --out digits.net", "export digits.nd --lava digits.py --input spikes.npy"),
     "verify": ("verify smollm2.nd", "verify smollm2.nd --json"),
     "doctor": ("doctor", "doctor --json"),

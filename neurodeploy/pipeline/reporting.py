@@ -89,7 +89,7 @@ def report(
             accuracy=compared.get("accuracy"),
         )
     found = {
-        "model": _about(opened),
+        "model": about(opened),
         "run": {**counts.told, "runner": runner, "notes": [*counts.questions, *counts.told["notes"]]},
         **mapped,
         "variants": rows,
@@ -119,7 +119,8 @@ def _text(
     return counts, {"accuracy": accuracy, "sample": counts.sample}
 
 
-def _about(opened: Bundle) -> dict[str, Any]:
+def about(opened: Bundle) -> dict[str, Any]:
+    """What a bundle holds: name, family, source, licence and sizes."""
     program, info = opened.program, opened.program.info
     preset: Any = program.conversion.get("preset", {})
     bits: Any = program.conversion.get("bits_a_weight", {"with_head": preset.get("weight_bits", 8)})

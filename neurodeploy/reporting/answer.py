@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Version of the schema of each verb whose answer is an object of fields (`neurodeploy.reporting.schemas`).
 VERSIONS = {
     "convert": 1, "map": 1, "run": 1, "generate": 1, "eval": 1, "energy": 2, "fit": 2, "calibrate": 1, "export": 1,
-    "verify": 1, "doctor": 1, "demo": 1, "explore": 1,
+    "verify": 1, "doctor": 1, "demo": 1, "explore": 1, "diff": 1,
 }  # fmt: skip
 #: Lines of a `repr`.
 LINES = 5

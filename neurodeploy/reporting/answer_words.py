@@ -12,6 +12,7 @@ from rich.text import Text
 
 from neurodeploy.reporting import page
 from neurodeploy.reporting.derive import phases
+from neurodeploy.reporting.diff_page import diff_page
 from neurodeploy.reporting.exploration_page import exploration_page
 from neurodeploy.reporting.fit_page import fit_page
 from neurodeploy.reporting.html import el
@@ -23,7 +24,9 @@ _WIDTH = 120
 #: Height of a page in a notebook, in pixels.
 _HEIGHT = 520
 #: Verbs whose results have a page of their own.
-_PAGES: Mapping[str, Callable[[Any], str]] = {"explore": exploration_page, "fit": fit_page}
+_PAGES: Mapping[str, Callable[[Any], str]] = {
+    "explore": exploration_page, "fit": fit_page, "diff": diff_page,
+}  # fmt: skip
 #: What a result raises that parts were taken out of.
 _CHANGED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 

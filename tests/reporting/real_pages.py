@@ -110,6 +110,16 @@ def _fit(name: str, *asked: str) -> Callable[[Pages], Path]:
     return lambda pages: Path(nd.fit(*asked, out=pages.out(name))["out"])
 
 
+def _diff(pages: Pages) -> Path:
+    own, other = pages.model("projections"), pages.model("block")
+    return Path(nd.diff(own, other, out=pages.out("diff"))["out"])
+
+
+def _diff_of_kinds(pages: Pages) -> Path:
+    own, (other, samples) = pages.model("projections"), pages.tensors("cnn")
+    return Path(nd.diff(own, other, input=samples, out=pages.out("kinds"))["out"])
+
+
 def _explored(pages: Pages) -> Path:
     bundle, input = pages.networks.plain, pages.networks.spikes
     over = {"weight_bits": [4, 8], "system": SYSTEM}
@@ -130,6 +140,8 @@ MAKERS: dict[str, Callable[[Pages], Path]] = {
     "hybrid": _of_tensors("hybrid"),
     "fit": _fit("fit", "gemma3-1b", "alia-point"),
     "fit that fails": _fit("fails", "llama4-scout", "hala-point"),
+    "diff": _diff,
+    "diff of two kinds": _diff_of_kinds,
     "explored": _explored,
     "result": _result,
     "unfit": _made_up("unfit", synthetic.CASES["unfit"]),

@@ -11,7 +11,9 @@ from itertools import product
 
 import pytest
 
-from tests.reporting.structure import faults
+from neurodeploy.reporting.html import el
+from neurodeploy.reporting.sections.frame import cell, table
+from tests.reporting.structure import Structure, faults
 from tests.reporting.test_every_page import CASES, markup
 
 STYLE = files("neurodeploy.reporting").joinpath("style.css").read_text(encoding="utf-8")
@@ -82,3 +84,16 @@ def broken(before: str, after: str, times: int = 1) -> list[str]:
 )  # fmt: skip
 def test_what_is_taken_away_is_missed(before: str, after: str) -> None:
     assert broken(before, after)
+
+
+def test_only_columns_without_content_are_left_out() -> None:
+    """A cell that holds nothing but a mark is not empty; the first column, the heads of the rows, always stays."""
+    rows = [
+        [cell("", class_="path"), cell(""), cell(el("i", class_="key")), cell("", class_="num"), cell(name)]
+        for name in ("", "x")
+    ]
+    made = Structure(table("What", ["A", "B", "C", "D>", "E"], rows))
+    assert [head.text for head in made.all("th") if head.inside("thead")] == ["A", "C", "E"]
+    assert [[each.tag for each in row.children] for row in made.all("tr")[1:]] == [["th", "td", "td"]] * 2
+    heads = [head.text for head in Structure(markup("network full")).all("th")]
+    assert "Device" in heads and "Layers" not in heads

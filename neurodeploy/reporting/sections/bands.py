@@ -16,7 +16,6 @@ _COLOUR = "u5"
 def band_chart(title: str, unit: str, named: Sequence[tuple[str, Band | None]]) -> Html:
     """A line for each name: its band, and nominal, low and high in figures. None: not known."""
     scale = LogScale.over(band for _, band in named if band is not None)
-    head = [el("h3", title), el("span"), el("span"), el("span")]
     lines = []
     for name, band in named:
         said = "not known" if band is None else f"{units.si(band['nominal'], unit)}, {units.span(band, unit)}"
@@ -26,4 +25,4 @@ def band_chart(title: str, unit: str, named: Sequence[tuple[str, Band | None]]) 
         plot = band_plot(band, scale, _COLOUR, f"{name}: {said}")
         lines.append(el("div", label, plot, value, el("span"), class_="boundary"))
     foot = el("div", el("span"), scale.axis(unit), el("span"), el("span"), class_="boundary")
-    return el("div", el("div", *head, class_="boundary head"), *lines, foot, class_="chart")
+    return el("div", el("h3", title), *lines, foot, class_="chart")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ def scrolled(label: str, *body: Child) -> Html:
 
 
 def _is_empty(made: Html) -> bool:
-    return made.endswith("></td>")
+    return re.fullmatch(r"<td[^>]*></td>", made) is not None
 
 
 def _head_of_row(made: Html) -> Html:
