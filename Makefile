@@ -9,7 +9,7 @@ LAVA_PYTHON ?= $(shell python3.10 -c "import ensurepip" 2>/dev/null && echo pyth
 SHARED := -n auto --maxprocesses 4 --dist loadgroup
 TEST_ENV := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 NEURODEPLOY_THREADS=1
 
-.PHONY: run test test-real test-lava lava lint bench rivals interchange docs clean
+.PHONY: run test test-real test-lava test-browser lava lint bench rivals interchange docs clean
 
 run: $(VENV)/ready  ## the whole chain on the embedded model
 	$(BIN)/neurodeploy demo --out out
@@ -18,12 +18,15 @@ test: $(VENV)/ready-test $(LAVA)/ready
 	$(TEST_ENV) $(BIN)/python -m pytest -q $(SHARED)
 
 test-real: $(VENV)/ready-real $(LAVA)/ready  ## real models and recordings, minutes
-	$(TEST_ENV) $(BIN)/python -m pytest -q $(SHARED) -m "not lava"
+	$(TEST_ENV) $(BIN)/python -m pytest -q $(SHARED) -m "not lava and not browser"
 
 lava: $(LAVA)/ready  ## real Lava for --runner lava
 
 test-lava: $(VENV)/ready-test $(LAVA)/ready  ## hundreds of programs on real Lava, minutes
 	$(TEST_ENV) $(BIN)/python -m pytest -q -m "lava or not lava" tests/lava
+
+test-browser: $(VENV)/ready-browser  ## pages in headless Chromium (Debian: apt install chromium chromium-driver)
+	$(TEST_ENV) $(BIN)/python -m pytest -q -m browser tests/reporting
 
 lint: $(VENV)/ready-test
 	$(BIN)/ruff check .
@@ -72,6 +75,11 @@ $(VENV)/ready-real: $(VENV)/ready-test
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt accelerate
 	$(BIN)/python scripts/fetch_texts.py
 	$(BIN)/python scripts/fetch_lava_ground_truth.py
+	touch $@
+
+# axe-core (MPL-2.0) is the one file that is read of this package, which would ask for a browser of its own.
+$(VENV)/ready-browser: $(VENV)/ready-test
+	$(BIN)/python -m pip install --quiet --no-deps axe-playwright-python==0.1.8
 	touch $@
 
 # An environment of its own, because Lava's pins contradict ours; its wheel asks for 3.10 and older libraries than it needs.

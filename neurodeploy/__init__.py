@@ -15,8 +15,8 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 #: One function per verb and what opens a bundle, loaded when first used: `import neurodeploy` stays fast.
 __all__ = [
-    "Bundle", "__version__", "calibrate", "convert", "demo", "doctor", "energy", "eval", "explain", "explore", "export",
-    "fit", "generate", "map", "open", "report", "run", "verify",
+    "Bundle", "__version__", "calibrate", "convert", "demo", "diff", "doctor", "energy", "eval", "explain", "explore",
+    "export", "fit", "generate", "map", "open", "report", "run", "verify",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         calibrate,
         convert,
         demo,
+        diff,
         doctor,
         energy,
         eval,

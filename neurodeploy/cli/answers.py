@@ -25,6 +25,7 @@ def report(
     steps: given.Steps = None,
     layout: given.Layout = None,
     probes: given.Probes = None,
+    labels: given.Labels = None,
     max_tokens: given.MaxTokens = None,
     host: given.Host = "cpu-generic",
     measure_host: given.MeasureHost = False,
@@ -34,6 +35,23 @@ def report(
 ) -> None:
     """One self-contained HTML page with everything, CSV and JSON beside it. With --text, accuracy too."""
     execute("report", locals(), part="paths")
+
+
+def diff(
+    bundle: given.BundlePath,
+    other: Annotated[Path, typer.Argument(metavar="Y.nd", help="The bundle that is compared with it.")],
+    text: given.OptionalText = None,
+    input: given.Input = None,
+    prompt_tokens: Annotated[int | None, typer.Option(help="Tokens of the prompt that is priced.")] = None,
+    tokens: Annotated[int | None, typer.Option(help="Tokens to generate (default: 16).")] = None,
+    steps: given.Steps = None,
+    layout: given.Layout = None,
+    host: given.Host = "cpu-generic",
+    out: given.Out = None,
+    as_json: given.Json = False,
+) -> None:
+    """Two bundles side by side: cores, crossings, joules and seconds with bands, loss, settings, host operations."""
+    execute("diff", locals())
 
 
 def export(
@@ -92,4 +110,6 @@ def demo(
     execute("demo", locals())
 
 
-VERBS = {"explain": explain, "report": report, "export": export, "verify": verify, "doctor": doctor, "demo": demo}
+VERBS = {
+    "explain": explain, "report": report, "diff": diff, "export": export, "verify": verify, "doctor": doctor, "demo": demo,
+}  # fmt: skip

@@ -7,7 +7,7 @@ EXAMPLES: dict[str, tuple[str, str]] = {
         "convert smollm2-135m --out smollm2.nd",
         "convert digits.nir --out digits.nd --source snntorch --dt 1e-3",
     ),
-    "fit": ("fit gemma3-1b", "fit llama4-scout --system hala-point --bits 4 --json"),
+    "fit": ("fit gemma3-1b --out fit.html", "fit llama4-scout --system hala-point --bits 4 --json"),
     "explore": (
         "explore demo --over preset=quick,a8 --over system=oheo-gulch,kapoho-point",
         "explore net.onnx --calibration x.npy --input x.npy --over payload_bits=8,16 --over system --jobs 2 --json",
@@ -39,7 +39,11 @@ EXAMPLES: dict[str, tuple[str, str]] = {
     "explain": ("explain smollm2.nd", "explain smollm2.nd --json"),
     "report": (
         "report smollm2.nd --out smollm2.html --text prose.txt",
-        "report digits.nd --out digits.html --input spikes.npy --probe hidden.v",
+        "report digits.nd --out digits.html --input spikes.npy --labels labels.npy",
+    ),
+    "diff": (
+        "diff smollm2.nd smollm2-block.nd --out diff.html",
+        "diff digits.nd digits-4bit.nd --input spikes.npy --json",
     ),
     "export": ("export digits.nd --out digits.net", "export digits.nd --lava digits.py --input spikes.npy"),
     "verify": ("verify smollm2.nd", "verify smollm2.nd --json"),

@@ -86,6 +86,7 @@ def fit(
     generic: Annotated[bool, typer.Option("--generic", help="Take an unknown family for Llama's.")] = False,
     on_chip: given.OnChip = None,
     kv_bits: given.KvBits = None,
+    out: given.Out = None,
     as_json: given.Json = False,
 ) -> None:
     """Would it fit, on which system, at what price: from a configuration alone, no weights. Exit 3 where it does not."""

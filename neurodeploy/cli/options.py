@@ -56,7 +56,10 @@ Layout = Annotated[
     ),
 ]
 Probes = Annotated[list[str] | None, typer.Option("--probe", help="POPULATION.VARIABLE to record; repeatable.")]
-Labels = Annotated[Path | None, typer.Option(help="Classes of the samples of a spiking network's input: .npy.")]
+Out = Annotated[
+    Path | None, typer.Option(metavar="F.html|F.json|F.csv", help="Keep the answer: a page, all of it, or its table.")
+]
+Labels = Annotated[Path | None, typer.Option(help="Classes of the samples of the input, from 0: .npy, .csv or .txt.")]
 Reference = Annotated[
     Path | None,
     typer.Option(help="What the framework itself computed from that input: an array for each output (.npy, .npz)."),

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons.arithmetic import ALIGN_BITS, DECAY_BITS, DECAY_ONE, Reals
-from neurodeploy.neurons.model import Arrays, Param, StateVar
+from neurodeploy.neurons.model import Arrays, Param, Passing, StateVar
 
 #: Thresholds that a clipped voltage can tell apart; 131072 never fires.
 VTH = Param(-(2**17), 2**17, "threshold, in units of 64 of the voltage", chip=(0, 2**17 - 1))
@@ -35,6 +35,8 @@ STATE = {
     "u": StateVar(24, "current of the synapses"),
     "v": StateVar(24, "voltage of the membrane"),
 }
+#: Of a model that sends once its voltage passes `vth`.
+FIRES = (Passing("v", "vth", ALIGN_BITS),)
 
 
 def bias(on: Reals, params: Arrays) -> Ints:

@@ -27,5 +27,10 @@ def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -
 
 
 MODEL = NeuronModel(
-    name="lif", lava="lava.proc.lif: LIF, PyLifModelBitAcc", params=leaky.PARAMS, state=leaky.STATE, equation=equation
+    name="lif",
+    lava="lava.proc.lif: LIF, PyLifModelBitAcc",
+    params=leaky.PARAMS,
+    state=leaky.STATE,
+    equation=equation,
+    thresholds=leaky.FIRES,
 )

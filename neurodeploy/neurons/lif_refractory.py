@@ -34,4 +34,4 @@ def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -
     return {"s": s}
 
 
-MODEL = NeuronModel(name="lif_refractory", params=PARAMS, state=STATE, equation=equation)
+MODEL = NeuronModel(name="lif_refractory", params=PARAMS, state=STATE, equation=equation, thresholds=leaky.FIRES)

@@ -34,4 +34,5 @@ MODEL = NeuronModel(
     params=PARAMS,
     state=leaky.STATE,
     equation=equation,
+    thresholds=leaky.FIRES,
 )

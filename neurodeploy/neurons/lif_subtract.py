@@ -28,4 +28,4 @@ def equation(on: Reals, params: Arrays, state: Values, inputs: Arrays, t: int) -
     return {"s": s}
 
 
-MODEL = NeuronModel(name="lif_subtract", params=PARAMS, state=leaky.STATE, equation=equation)
+MODEL = NeuronModel(name="lif_subtract", params=PARAMS, state=leaky.STATE, equation=equation, thresholds=leaky.FIRES)

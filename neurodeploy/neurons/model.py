@@ -81,6 +81,14 @@ class StateVar:
     memory: bool = False
 
 
+class Passing(NamedTuple):
+    """A neuron sends once this state passes ``params[param] << shift``, in the units of the state."""
+
+    state: str
+    param: str
+    shift: int
+
+
 class Memory(NamedTuple):
     """A state of a population as a whole: rows that it writes, one a step, over the oldest once it has `rows` of them;
     `numbers` in a row, of so many bits. In a step each number is multiplied for each of its `readers` (neurons), and each
@@ -119,6 +127,7 @@ class NeuronModel:
     reach : bounds of states and payloads that are clipped to their widths; None: nothing bounds them.
     constants : bits of tables that are the same in every population: a core with its neurons keeps them.
     memory : of parameters, how large each state is that is a memory.
+    thresholds : those that parameters set and a state passes.
     """
 
     name: str
@@ -134,6 +143,7 @@ class NeuronModel:
     reach: Reach | None = None
     constants: int = 0
     memory: Callable[[Arrays], Memory] = lambda params: Memory(0, 0, 0)
+    thresholds: tuple[Passing, ...] = ()
 
     def step(self, params: Arrays, state: Values, inputs: Arrays, t: int) -> Stepped:
         """One time step in int64. Inputs are in the range of int32 (of `EXACT_END` at an exact port)."""

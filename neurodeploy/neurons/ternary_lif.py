@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 
 from neurodeploy.neurons import leaky
-from neurodeploy.neurons.arithmetic import Reals
-from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Values
+from neurodeploy.neurons.arithmetic import ALIGN_BITS, Reals
+from neurodeploy.neurons.model import Arrays, NeuronModel, Param, Passing, Values
 
 PARAMS = {
     "du": leaky.DU,
@@ -49,4 +49,5 @@ MODEL = NeuronModel(
     equation=equation,
     out_bits=2,
     consistent=consistent,
+    thresholds=tuple(Passing("v", name, ALIGN_BITS) for name in ("vth_hi", "vth_lo")),
 )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from neurodeploy.pipeline.calibrating import calibrate as calibrate
     from neurodeploy.pipeline.checking import verify as verify
     from neurodeploy.pipeline.converting import convert as convert
+    from neurodeploy.pipeline.diffing import diff as diff
     from neurodeploy.pipeline.evaluating import eval as eval
     from neurodeploy.pipeline.exploring import explore as explore
     from neurodeploy.pipeline.exporting import export as export
@@ -34,7 +35,7 @@ _FILES = {
     "eval": "evaluating", "energy": "pricing", "calibrate": "calibrating", "report": "reporting", "verify": "checking",
     "export": "exporting", "doctor": "this_machine", "fit": "fitting", "fit_models": "fitting", "demo": "whole_chain",
     "open": "opening", "Bundle": "opening",
-    "explore": "exploring",
+    "explore": "exploring", "diff": "diffing",
 }  # fmt: skip
 
 

@@ -74,15 +74,21 @@ def compare(
     rows = []
     for row in compare_spikes(wanted, result, outputs):
         output, theirs = outputs[row.output], wanted[row.output]
-        late = result.outputs[output.population][:, row.latency : row.latency + theirs.shape[1]]
-        sums = late.sum(axis=1, dtype=np.int64)[..., np.argsort(output.order)]
-        decided = {side: theirs.sum(axis=1).argmax(axis=1), "chip": sums.argmax(axis=1)}
+        decided = {side: theirs.sum(axis=1).argmax(axis=1), "chip": decisions(output, result, theirs.shape[1])}
         found = {**row.to_json(side), "early": row.early}
         found["same_decision"] = int(np.count_nonzero(decided[side] == decided["chip"]))
         for name, choices in decided.items():
             found[f"{name}_correct"] = None if classes is None else int(np.count_nonzero(choices == classes))
         rows.append(found)
     return rows
+
+
+def decisions(output: OutputReport, result: RunResult, steps: int) -> NDArray[np.int64]:
+    """(samples,) the neuron with the largest sum of payloads (the first of equal ones), in the order of the source, in the
+    steps that answer those of the input."""
+    late = result.outputs[output.population][:, output.latency : output.latency + steps]
+    sums = late.sum(axis=1, dtype=np.int64)[..., np.argsort(output.order)]
+    return np.asarray(sums.argmax(axis=1), np.int64)
 
 
 def outputs_of(opened: Bundle, real: FloatNetwork | None) -> dict[str, OutputReport]:

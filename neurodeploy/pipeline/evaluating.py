@@ -7,23 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.errors import UserError
-from neurodeploy.frontends.streams import Stream
-from neurodeploy.frontends.streams.reading import LAYOUTS
 from neurodeploy.ir.run import RunResult
 from neurodeploy.pipeline.comparing import compare, float_network, has_float, outputs_of, run_float
 from neurodeploy.pipeline.following import Drift
 from neurodeploy.pipeline.kept import interrupted, kept_folder
+from neurodeploy.pipeline.labels import read_labels
 from neurodeploy.pipeline.reference import against, misread, read_reference
 from neurodeploy.pipeline.session import STREAM, TEXT, Progress, executed, kept_as, suited
 from neurodeploy.pipeline.stepping import run_kept
 from neurodeploy.pipeline.streams import fed, lengthened
 from neurodeploy.pipeline.texts import after_prefix, encode_text, float_model, hybrid, tokenizer_of, window_of
 from neurodeploy.pipeline.verbs import verb
-from neurodeploy.storage.numpy_files import header_of, mapped
 from neurodeploy.storage.stage_files import StageFiles, digest
 from neurodeploy.version import __version__
 
@@ -60,11 +57,11 @@ def eval(
     float model out (its fields are None). `keep` writes what was found into the bundle, where comparisons look for its loss.
 
     Of a spiking network: `input`, `steps` and `layout` of `run`, for all files; each output is moved by its latency.
-    `labels` (.npy, an integer a sample): how many samples each side puts into the right class, which is the neuron of an
-    output with the largest sum of payloads. `reference` (.npy, .npz: an array for each output): what the framework itself
-    computed from this input. Without one both sides share one reading of the file, right or wrong; "against" says which of
-    the two it is. ND3263 where the bundle holds no float network (a lava-dl .net has integers only) and no reference is
-    given, ND3269 for labels and ND1273 for a reference that do not fit.
+    `labels` (.npy, .csv or .txt, a whole number a sample): how many samples each side puts into the right class, that is
+    the neuron of an output with the largest sum of payloads. `reference` (.npy, .npz: an array for each output): what the
+    framework itself computed from this input. Without one both sides share one reading of the file, right or wrong;
+    "against" says which of the two it is. ND3263 where the bundle holds no float network (a lava-dl .net has integers only)
+    and no reference is given, ND3269 for labels and ND1273 for a reference that do not fit.
 
     Interrupted (ND3009), it keeps what was finished in the cache folder (`kept.kept_folder`). The same call goes on with
     that and finds the same, but for the tokens per second.
@@ -140,8 +137,9 @@ def _stream(
     network = opened.program.network
     real = float_network(opened) if has_float(opened) or reference is None else None
     stream, engine = fed(input, opened, runner, steps, layout)
-    classes = None if labels is None else read_labels(Path(labels), stream)
     outputs = outputs_of(opened, real)
+    largest = max(network.populations[row.population].size for row in outputs.values())
+    classes = None if labels is None else read_labels(labels, stream, largest)
     shapes = {name: network.populations[row.population].shape for name, row in outputs.items()}
     shapes |= {name: node.shape for name, node in real.nodes.items() if name in shapes} if real else {}
     theirs = None
@@ -172,20 +170,3 @@ def _stream(
         **found,
         "notes": stream.notes,
     }
-
-
-def read_labels(path: Path, stream: Stream) -> NDArray[np.int64]:
-    """(samples,) classes. ND3269 for anything else."""
-    samples, fix = stream.samples, "give an .npy with one whole number for each sample"
-    try:
-        header = header_of(path)
-        if header.dtype.kind not in "iu" or header.shape != (samples,):
-            problem = f"has shape {header.shape} and type {header.dtype} for {samples} samples"
-            if header.shape == (stream.steps,):
-                problem += f" of {stream.steps} steps"
-                fix = f"if the first axis of the input is time, add --layout {LAYOUTS[1]}"
-            raise UserError("ND3269", path, problem, fix)
-        return mapped(path, header).astype(np.int64)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise UserError("ND3269", path, f"cannot be read: {reason:.200}", fix) from None

@@ -13,6 +13,7 @@ from neurodeploy.neurons.registry import memory_bytes
 from neurodeploy.ops.host.lowering import Remembered
 from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.fit_reading import Asked
+from neurodeploy.reporting.fitted import nearest, width
 from neurodeploy.synapses.hollow import columns_of, facts_of, layers_of, shown, weights_of
 
 if TYPE_CHECKING:
@@ -202,22 +203,6 @@ def _remedy(entry: Row, rows: Sequence[Row]) -> str:
     return "; or ".join(found)
 
 
-def best(rows: Sequence[Row]) -> Row | None:
-    """The row to name where it fits: the widest weights, then the smallest system."""
-    fitting = [r for r in rows if r["fits"]]
-    return min(fitting, key=lambda r: (-r["bits"], r["system_chips"], r["system"])) if fitting else None
-
-
-def nearest(rows: Sequence[Row]) -> Row | None:
-    """The row to talk about where nothing fits: the largest system, the widest weights."""
-    known = [r for r in rows if r["chips"] is not None]
-    return max(known, key=_width) if known else None
-
-
-def _width(entry: Row) -> tuple[int, int]:
-    return entry["system_chips"], entry["bits"]
-
-
 def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: Row | None, asked: Asked) -> str:
     """One line."""
     name = program.info.name
@@ -250,7 +235,7 @@ def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: R
         return said
     where = nearest(rows)
     if where is None:
-        error = max(rows, key=_width)["error"]
+        error = max(rows, key=width)["error"]
         system = rows[0]["system"] if asked.alone else "any system"
         return f"{name} does not fit on {system}: {error['subject']}: {error['problem']}; {error['fix']}"
     needs = [f"{_need(r)} at {r['bits']} bits" for r in rows if r["system"] == where["system"] and r["chips"]]

@@ -16,9 +16,10 @@ from neurodeploy.errors import some
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.copies import ALONE
 from neurodeploy.ir.program import Program
-from neurodeploy.pipeline.fit_answer import Row, nearest
+from neurodeploy.pipeline.fit_answer import Row
 from neurodeploy.pipeline.fit_loads import ends_of, loads_of_units
 from neurodeploy.pipeline.fit_reading import Asked
+from neurodeploy.reporting.fitted import nearest
 from neurodeploy.synapses.hollow import at_width, columns_of, facts_of, layers_of, without_head
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from neurodeploy.bundle import AnyPath
@@ -15,8 +16,10 @@ from neurodeploy.ir.program import Program
 from neurodeploy.pipeline import fit_answer
 from neurodeploy.pipeline.fit_pricing import Pricing, assumed, layout
 from neurodeploy.pipeline.fit_reading import checked, read_model
+from neurodeploy.pipeline.saving import check_out, saved
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.verbs import verb
+from neurodeploy.reporting import fitted
 
 if TYPE_CHECKING:
     from partitioner.fit.plan import Fit
@@ -52,6 +55,7 @@ def fit(
     generic: bool = False,
     on_chip: str | None = None,
     kv_bits: int | None = None,
+    out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Feasibility without weights; the dictionary is what ``fit --json`` prints: "fits", "answer" in a line, and why.
@@ -69,11 +73,14 @@ def fit(
     dt : seconds of a time step, for .nir. generic : take an unknown family for Llama's.
     on_chip : of a language model "projections", "block" or "all", as in `convert`; by default what a bundle has,
         else "projections". kv_bits : of "all", the width of a key or value on the chip, 8 or 16 (default).
+    out : keep the answer as a page (.html), as .json or .csv; "out" then names the file.
 
     Raises
     ------
-    UserError ND2045 : an option out of range. ND4001, ND4003 : no such system or host. `ModelError` : of the reader.
+    UserError ND2045 : an option out of range. ND4001, ND4003 : no such system or host. BundleError ND5004, ND5013 : `out`
+        cannot be written, or ends in something else. `ModelError` : of the reader.
     """
+    check_out(out)
     asked = checked(system, bits, chips, context, activity, host, memory_kib, head, on_chip, kv_bits)
     if progress:
         progress("fit", 0, 1)
@@ -93,8 +100,8 @@ def fit(
             rows[-1] |= prices.of_row(found, rows[-1], layout(found, rows[-1]))
     fit_answer.add_problems(rows)
     own = [row for row in rows if row["memory_kib"] is None]
-    best = fit_answer.best(own)
-    where = best or fit_answer.nearest(own)
+    best = fitted.best(own)
+    where = best or fitted.nearest(own)
     chip_plan = None
     for plan, row in zip(plans, rows, strict=True):
         if row is where and not isinstance(plan, NeurodeployError):
@@ -102,7 +109,7 @@ def fit(
     fallback = None if best else replace(prices, program=raised(program)).fallback(own)
     if progress:
         progress("fit", 1, 1)
-    return {
+    told = {
         "schema": SCHEMA,
         "model": str(model),
         "fits": best is not None,
@@ -118,6 +125,7 @@ def fit(
         "assumptions": prices.assumptions(),
         "notes": fit_answer.notes(program),
     }
+    return saved("fit", told, out)
 
 
 def _plan(program: Program, system: SystemSpec, bits: int, memory: int | None, chips: int) -> Plan:

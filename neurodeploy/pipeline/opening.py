@@ -7,7 +7,17 @@ from pathlib import Path
 
 from neurodeploy.bundle import AnyPath
 from neurodeploy.bundle.reader import MAPPING, read_manifest
-from neurodeploy.pipeline import checking, evaluating, exporting, fitting, generating, mapping, pricing, running
+from neurodeploy.pipeline import (
+    checking,
+    diffing,
+    evaluating,
+    exporting,
+    fitting,
+    generating,
+    mapping,
+    pricing,
+    running,
+)
 from neurodeploy.pipeline import reporting as report_verb
 from neurodeploy.reporting import units
 from neurodeploy.reporting.answer import Result
@@ -47,6 +57,7 @@ class Bundle(os.PathLike[str]):
     verify = checking.verify
     export = exporting.export
     fit = fitting.fit
+    diff = diffing.diff
 
     @property
     def is_mapped(self) -> bool:

@@ -12,6 +12,7 @@ from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.run import Probe, RunResult
+from neurodeploy.neurons.arithmetic import ALIGN_BITS
 from neurodeploy.neurons.registry import get_model, output_ports
 from neurodeploy.pipeline.streams import probe_of, source_order
 
@@ -91,10 +92,30 @@ def _raster(opened: Bundle, population: Population, probe: Probe, seen: RunResul
 
 def _traces(opened: Bundle, population: Population, probe: Probe, seen: RunResult) -> list[dict[str, Any]]:
     values = seen.probes[probe.name][0]
+    neurons = range(population.size) if probe.neurons is None else probe.neurons
+    shown = zip(neurons, _labels(opened, population, probe)[:TRACE_NEURONS], strict=False)
+    unit = _unit(opened, population, probe.variable)
     return [
         {
             "population": probe.population, "variable": probe.variable, "neuron": neuron,
-            "values": values[:, i].tolist(),
+            "values": values[:, i].tolist(), "thresholds": _thresholds(population, probe.variable, own), "unit": unit,
         }
-        for i, neuron in enumerate(_labels(opened, population, probe)[:TRACE_NEURONS])
+        for i, (own, neuron) in enumerate(shown)
     ]  # fmt: skip
+
+
+def _thresholds(population: Population, variable: str, neuron: int) -> list[int]:
+    """What this state of a neuron must pass for a message, in its units."""
+    rows = [row for row in get_model(population.model).thresholds if row.state == variable]
+    every = [np.broadcast_to(np.asarray(population.params[row.param]), population.size) for row in rows]
+    return [int(values[neuron]) << row.shift for values, row in zip(every, rows, strict=True)]
+
+
+def _unit(opened: Bundle, population: Population, variable: str) -> float | None:
+    """What 1 of a voltage is in the source, where conversion has recorded it and 0 is 0 there too."""
+    rows: Any = opened.program.conversion.get("populations", ())
+    for row in rows:
+        if variable == "v" and row.get("name") == population.name and not any(row.get("shift", (1,))):
+            mantissa, exponent = row["scale"]
+            return float(1 / (2.0**ALIGN_BITS * mantissa * 2.0**exponent))
+    return None

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 from neurodeploy.accounting.account import account
 from neurodeploy.accounting.coefficients import read as read_coefficients
+from neurodeploy.accounting.ledger import EnergyLedger
+from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.accounting.program import check_border, loads
 from neurodeploy.accounting.report_json import report_json
@@ -211,6 +213,15 @@ def counts_of_stream(input: str | Path, stream: Stream, activity: RunActivity) -
     return Counts({"sample": activity}, {**read, "notes": stream.notes}, stream.questions, rates=activity)
 
 
+def ledgers_of(
+    program: Program, mapping: Mapping, system: SystemSpec, phases: Table[str, ActivityCounts | RunActivity],
+    profile: HostSpec, powered: str = "used", border: str = "",
+) -> tuple[dict[str, RunLoads], dict[str, EnergyLedger]]:  # fmt: skip
+    """What cores, links and host do in each phase, and its account."""
+    worked = {phase: loads(program, counts, mapping, system, border) for phase, counts in phases.items()}
+    return worked, {phase: account(each, system, profile, phase, powered=powered) for phase, each in worked.items()}
+
+
 def price(
     program: Program, mapping: Mapping, system: SystemSpec, phases: Table[str, ActivityCounts | RunActivity],
     profile: HostSpec, powered: str = "used", border: str = "", asked: Sequence[AskedChange] | None = None,
@@ -219,8 +230,7 @@ def price(
     """The account of counts on a mapping that was read and verified; of a sample also of its mean step. With what would be
     with the changes that are `asked`, and others that help, and with ways to do without the chip, one by one and in a
     batch; asked is None: nobody wants to know."""
-    worked = {phase: loads(program, counts, mapping, system, border) for phase, counts in phases.items()}
-    ledgers = {phase: account(each, system, profile, phase, powered=powered) for phase, each in worked.items()}
+    worked, ledgers = ledgers_of(program, mapping, system, phases, profile, powered, border)
     last = list(phases)[-1]
     measured = metrics(program, phases[last], exact=program.streamed)
     found = report_json(ledgers, worked[last], system.chip, measured)

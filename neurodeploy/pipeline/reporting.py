@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from neurodeploy.accounting.neurobench import metrics
 from neurodeploy.bundle import AnyPath, Bundle
 from neurodeploy.bundle.files import check_place
-from neurodeploy.frontends.streams import Stream
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.devices import seen_by_chip
 from neurodeploy.ir.mapping import Mapping as Placement
-from neurodeploy.ir.run import Runner, RunResult
 from neurodeploy.pipeline import evaluating, pricing
-from neurodeploy.pipeline.comparing import compare, float_network, has_float, outputs_of, run_float
 from neurodeploy.pipeline.counts import counts_of, size_of
 from neurodeploy.pipeline.map_section import map_section
-from neurodeploy.pipeline.pictures import Pictures, beginning
+from neurodeploy.pipeline.report_streams import seen_of_stream
 from neurodeploy.pipeline.session import STREAM, TEXT, Progress, read_mapping, suited
-from neurodeploy.pipeline.stepping import advance
-from neurodeploy.pipeline.streams import fed, lengthened
 from neurodeploy.pipeline.verbs import verb
 from neurodeploy.version import __version__
 
@@ -43,6 +35,7 @@ def report(
     steps: int | None = None,
     layout: str | None = None,
     probes: Sequence[str] | None = None,
+    labels: str | Path | None = None,
     host: str = "cpu-generic",
     measure_host: bool = False,
     beside: Sequence[AnyPath] | None = None,
@@ -58,7 +51,8 @@ def report(
 
     Of a spiking network: a run of `input`, with `steps` and `layout` of `run`. `probes` are the states to draw
     ("POPULATION.VARIABLE"), three neurons each; by default those of the last populations. Rasters and states show the
-    first sample, all else is of all samples.
+    first sample, all else is of all samples. `labels` as of `eval`: how many samples are put into the right class, and which
+    are taken for which (ND3269).
     """
     from neurodeploy.reporting.render import render
 
@@ -68,13 +62,13 @@ def report(
             "max_tokens": max_tokens, "prompt_tokens": prompt_tokens, "tokens": tokens, "accuracy": accuracy,
             "beside": beside or None, "compare": compare or None,
         },
-        STREAM: {"steps": steps, "layout": layout, "probes": probes or None},
+        STREAM: {"steps": steps, "layout": layout, "probes": probes or None, "labels": labels},
     }, optional=True)  # fmt: skip
     others, plan = own.pop("beside", ()), own.pop("compare", False)
     check_place(out, "report.html", parents=True)
     profile = pricing.host_profile(host, measure_host)
     placed = read_mapping(opened) if opened.is_mapped or others or plan else None
-    seen: Callable[..., tuple[pricing.Counts, dict[str, Any]]] = _stream if opened.program.streamed else _text
+    seen: Callable[..., tuple[pricing.Counts, dict[str, Any]]] = seen_of_stream if opened.program.streamed else _text
     counts, compared = seen(opened, data, runner, progress, **own)
     program, last = opened.program, list(counts.phases.values())[-1]
     measured = metrics(program, last, exact=program.streamed)
@@ -95,7 +89,7 @@ def report(
             accuracy=compared.get("accuracy"),
         )
     found = {
-        "model": _about(opened),
+        "model": about(opened),
         "run": {**counts.told, "runner": runner, "notes": [*counts.questions, *counts.told["notes"]]},
         **mapped,
         "variants": rows,
@@ -125,35 +119,8 @@ def _text(
     return counts, {"accuracy": accuracy, "sample": counts.sample}
 
 
-def _stream(
-    opened: Bundle, input: str | Path, runner: str, progress: Progress | None, steps: int | None = None,
-    layout: str | None = None, probes: Sequence[str] = (),
-) -> tuple[pricing.Counts, dict[str, Any]]:  # fmt: skip
-    """Counts of all samples; float against integers, and what some neurons of the first sample did."""
-    network = opened.program.network
-    pictures = Pictures(opened, probes)
-    stream, engine = fed(input, opened, runner, steps, layout)
-    result = advance(network, engine, stream, progress=progress)
-    seen = advance(network, engine, beginning(stream), None, pictures.probes)
-    compared = {"comparison": _comparison(opened, engine, stream, result), **pictures.drawn(seen)}
-    return pricing.counts_of_stream(input, stream, result.activity), compared
-
-
-def _comparison(opened: Bundle, engine: Runner, stream: Stream, result: RunResult) -> list[dict[str, Any]] | None:
-    """Float against integers, which run on for their latency; counts and energy are those of the input's steps alone."""
-    if not has_float(opened):
-        return None
-    real = float_network(opened)
-    wanted = outputs_of(opened, real)
-    late = lengthened(stream, max((row.latency for row in wanted.values()), default=0))
-    if late.steps > stream.steps:
-        tail = advance(opened.program.network, engine, late, result.state)
-        outputs = {name: np.concatenate([a, tail.outputs[name]], axis=1) for name, a in result.outputs.items()}
-        result = replace(result, outputs=outputs)
-    return compare(wanted, run_float(opened, real, stream), result, "float")
-
-
-def _about(opened: Bundle) -> dict[str, Any]:
+def about(opened: Bundle) -> dict[str, Any]:
+    """What a bundle holds: name, family, source, licence and sizes."""
     program, info = opened.program, opened.program.info
     preset: Any = program.conversion.get("preset", {})
     bits: Any = program.conversion.get("bits_a_weight", {"with_head": preset.get("weight_bits", 8)})
@@ -221,6 +188,8 @@ def _conversion(opened: Bundle) -> dict[str, Any]:
     found: Mapping[str, Any] = opened.program.conversion
     warnings = [line for key in ("open_questions", "losses", "warnings") for line in found.get(key, [])]
     kept = {key: found[key] for key in ("preset", "calibration", "sites") if key in found}
+    if "largest_relative" in (found.get("check") or {}):
+        kept["check"] = found["check"]
     return {**kept, "warnings": warnings, "errors": list(found.get("errors", []))}
 
 

@@ -59,11 +59,17 @@ def loss_of(found: Table[str, Any] | None) -> dict[str, Any] | None:
     return None if found is None else {name: found[name] for name in LOSS}
 
 
+def same_files(opened: Bundle, other: Bundle) -> bool:
+    """Whether two bundles were converted from the same files, or from modules with the same weights."""
+    sources = [each.manifest["source"] for each in (opened, other)]
+    files = [sorted(entry["sha256"] for entry in source["files"]) or source.get("sha256") for source in sources]
+    return bool(files[0] == files[1])
+
+
 def same_model(opened: Bundle, other: Bundle) -> None:
     """ND3293 where two bundles were not converted from the same files, or are not language models."""
-    sources = [sorted(entry["sha256"] for entry in each.manifest["source"]["files"]) for each in (opened, other)]
     names = [each.program.info.name for each in (opened, other)]
-    if other.program.streamed or sources[0] != sources[1]:
+    if other.program.streamed or not same_files(opened, other):
         problem = f"is of {names[1]}, {opened.path} of {names[0]} or of other weights"
         raise UserError("ND3293", other.path, problem, "compare bundles that were converted from the same files")
 

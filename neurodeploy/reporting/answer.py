@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Version of the schema of each verb whose answer is an object of fields (`neurodeploy.reporting.schemas`).
 VERSIONS = {
     "convert": 1, "map": 1, "run": 1, "generate": 1, "eval": 1, "energy": 2, "fit": 2, "calibrate": 1, "export": 1,
-    "verify": 1, "doctor": 1, "demo": 1, "explore": 1,
+    "verify": 1, "doctor": 1, "demo": 1, "explore": 1, "diff": 1,
 }  # fmt: skip
 #: Lines of a `repr`.
 LINES = 5
@@ -111,8 +111,18 @@ class Answer:
             return answer_tables.csv_of(self, section or answer_tables.main_table(self.verb, self))
         page = self.to_html() if kind == ".html" else None
         if page is None:
-            raise BundleError("ND5013", place, "is no file that this result can be saved as", f"end it in {_ANY}")
+            raise _no_such_file(place)
         return page
+
+
+def check_ending(place: Path) -> None:
+    """ND5013 where `save` writes no such file."""
+    if place.suffix.lower() not in ENDINGS:
+        raise _no_such_file(place)
+
+
+def _no_such_file(place: Path) -> BundleError:
+    return BundleError("ND5013", place, "is no file that this result can be saved as", f"end it in {_ANY}")
 
 
 _ANY = f"{', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}"

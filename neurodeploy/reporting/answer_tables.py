@@ -17,7 +17,7 @@ VALUES, NAME = "values", "name"
 #: What a verb is about; see `main_table` for `energy`.
 _MAIN = {
     "run": "populations", "map": "utilisation", "eval": "comparison", "fit": "rows", "explain": "rows",
-    "calibrate": "rows", "report": "data.populations", "demo": "compared", "convert": "worst_sites",
+    "calibrate": "rows", "report": "data.populations", "demo": "compared", "convert": "worst_sites", "diff": "figures",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
@@ -12,14 +12,21 @@ from rich.text import Text
 
 from neurodeploy.reporting import page
 from neurodeploy.reporting.derive import phases
+from neurodeploy.reporting.diff_page import diff_page
+from neurodeploy.reporting.exploration_page import exploration_page
+from neurodeploy.reporting.fit_page import fit_page
 from neurodeploy.reporting.html import el
-from neurodeploy.reporting.sections.frame import section
+from neurodeploy.reporting.sections.frame import scrolled, section
 from neurodeploy.reporting.terminal import show
 
 #: Columns of what is shown as text.
 _WIDTH = 120
 #: Height of a page in a notebook, in pixels.
 _HEIGHT = 520
+#: Verbs whose results have a page of their own.
+_PAGES: Mapping[str, Callable[[Any], str]] = {
+    "explore": exploration_page, "fit": fit_page, "diff": diff_page,
+}  # fmt: skip
 #: What a result raises that parts were taken out of.
 _CHANGED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 
@@ -57,8 +64,12 @@ def shorten(line: str, width: int) -> str:
 def page_of(verb: str, found: Any) -> str | None:
     """A page of the report's sections that the result has the data of; of the terminal's words where there are none."""
     try:
+        if verb in _PAGES:
+            return _PAGES[verb](found)
         said = headlines(verb, found)
-        made = page.parts(_data(verb, found)) or [section(verb, verb, [None, el("pre", _words(verb, found))])]
+        made = page.parts(_data(verb, found)) or [
+            section(verb, verb, [None, scrolled(verb, el("pre", _words(verb, found)))])
+        ]
         head = el("header", el("h1", said[0] if said else verb), class_="hero")
         return page.document(f"neurodeploy {verb}", head, [], made)
     except _CHANGED:

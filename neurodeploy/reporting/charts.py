@@ -182,7 +182,8 @@ def column_chart(columns: Sequence[Column], label: str) -> Html:
             shapes.append(el("text", column.label, x=middle, y=_HEIGHT - 10, text_anchor="middle"))
     names = {mark: tick_label(mark, top, "J", mark == top) for mark in marks}
     kind = "column-chart few" if len(columns) <= _FEW else "column-chart"
-    return _chart(names, y, shapes, label, el("figcaption", "layer"), kind)
+    told = "; ".join(column.tip for column in columns)
+    return _chart(names, y, shapes, label, el("figcaption", "layer"), kind, told)
 
 
 def _height(base: float, top: float) -> Callable[[float], float]:
@@ -197,12 +198,13 @@ def _chart(
     label: str,
     caption: Html,
     kind: str,
+    desc: str,
 ) -> Html:
-    """Shapes over a grid at the marks, whose names stand to the left."""
+    """Shapes over a grid at the marks, whose names stand to the left; `desc` tells their figures."""
     grid = [line("grid", ("0%", "100%"), (y(m), y(m))) for m in marks]
     names = [el("text", name, x="100%", y=y(m) + 4, text_anchor="end") for m, name in marks.items()]
     left = svg("y-axis", _HEIGHT, "", *names, width=64)
-    return el("figure", left, svg("columns", _HEIGHT, label, *grid, *shapes), caption, class_=kind)
+    return el("figure", left, svg("columns", _HEIGHT, label, *grid, *shapes, desc=desc), caption, class_=kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,4 +235,5 @@ def dot_chart(dots: Sequence[Dot], y_title: str, label: str) -> Html:
         for d in dots
     ]
     caption = el("figcaption", "layer", el("span", y_title, class_="muted"))
-    return _chart({m: f"{m:g}" for m in marks}, y, shapes, label, caption, "column-chart")
+    told = "; ".join(dot.tip for dot in dots)
+    return _chart({m: f"{m:g}" for m in marks}, y, shapes, label, caption, "column-chart", told)

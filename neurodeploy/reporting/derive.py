@@ -47,18 +47,39 @@ def verdict(data: Mapping[str, Any]) -> list[str]:
     band = phase["joules_per_token"].get(HEADLINE_BOUNDARY) if phase is not None else None
     if band is not None:
         needs = "would need" if section is not None and fit_of(section) == NOT_FIT else "needs"
+        wall = phase["joules_per_token"].get("wall") if phase is not None else None
+        told = f", {units.si(wall['nominal'], 'J')} at the wall" if wall else ""
         clauses.append(
-            f"{needs} {units.si(band['nominal'], 'J')} per {PHASE_TEXT[name]} at the chip boundary (modelled)"
+            f"{needs} {units.si(band['nominal'], 'J')} per {PHASE_TEXT[name]} at the chip boundary{told} (modelled)"
         )
     pays = clause(phase) if phase is not None else None
     clauses += [pays] if pays else []
     accuracy = data.get("accuracy")
     if accuracy is not None:
         clauses.append(loss_clause(accuracy))
+    if data.get("labelled"):
+        clauses.append(labelled_clause(data["labelled"]))
+    check = (data.get("conversion") or {}).get("check")
+    if check is not None:
+        clauses.append(
+            f"is at most {units.percent(check['largest_relative'], 2)} of the largest output off its original"
+        )
     for row in data.get("comparison") or []:
         share = units.percent(differing(row), 2)
         clauses.append(f"differs from float in {share} of the bins of {row['population']}")
     return clauses or ([f"ran {units.some(run['steps'], run['unit'])}"] if run is not None else [])
+
+
+def first_labelled(found: Data) -> Data:
+    """The output whose labels headlines speak of: the first that decides."""
+    row: Data = found["outputs"][0]
+    return row
+
+
+def labelled_clause(found: Data) -> str:
+    row, samples = first_labelled(found), units.some(found["samples"], "sample")
+    theirs = f" (float {units.count(row['float_correct'])})" if row["float_correct"] is not None else ""
+    return f"puts {units.count(row['chip_correct'])} of {samples} into the right class{theirs}"
 
 
 def differing(row: Data) -> float:

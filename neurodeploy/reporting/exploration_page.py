@@ -68,7 +68,7 @@ def _points(found: Data) -> Html:
                 cell(row["error"] or ""),
             ]
         )
-    return table(["Point>", *names, *exploration.HEADS, "Why figures are missing"], rows)
+    return table("All points", ["Point>", *names, *exploration.HEADS, "Why figures are missing"], rows)
 
 
 def _asked(found: Data) -> Html:

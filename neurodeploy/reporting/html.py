@@ -59,10 +59,12 @@ def _number(value: Attr) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def svg(kind: str, height: float, label: str, *shapes: Child, **attrs: Attr) -> Html:
-    """A drawing as wide as its place. `label` says what it shows; without one it repeats what is written beside it."""
+def svg(kind: str, height: float, label: str, *shapes: Child, desc: str = "", **attrs: Attr) -> Html:
+    """A drawing as wide as its place. `label` says what it shows; without one it repeats what is written beside it. `desc`
+    tells its figures where they stand nowhere else."""
     said: dict[str, Attr] = {"role": "img", "aria_label": label} if label else {"aria_hidden": "true"}
-    return el("svg", *shapes, class_=kind or None, height=height, **said, **attrs)
+    told = el("desc", desc) if desc else None
+    return el("svg", told, *shapes, class_=kind or None, height=height, **said, **attrs)
 
 
 def line(kind: str, x: tuple[str, str], y: tuple[float, float], tip: str | None = None) -> Html:

@@ -86,7 +86,7 @@
 
   // --- tables: a click on a head sorts, a second one turns the order round ---
   for (const table of document.querySelectorAll("table.sortable")) {
-    const heads = [...table.querySelectorAll("th")];
+    const heads = [...table.querySelectorAll("thead th")];
     heads.forEach((head, column) => {
       if (!head.textContent) return;
       const button = document.createElement("button");
@@ -105,6 +105,17 @@
       });
     });
   }
+
+  // --- areas that scroll: a stop of the keyboard only where there is something to scroll ---
+  const areas = [...document.querySelectorAll("[tabindex='0']")];
+  const stops = () => areas.forEach((area) => {
+    const scrolls = area.scrollWidth > area.clientWidth || area.scrollHeight > area.clientHeight;
+    if (scrolls) area.tabIndex = 0; else area.removeAttribute("tabindex");
+  });
+  stops();
+  addEventListener("resize", stops);
+  document.addEventListener("toggle", stops, true);
+  document.addEventListener("change", stops);
 
   // --- operations: filter by text and device ---
   const field = $("ops-filter"), device = $("ops-device");

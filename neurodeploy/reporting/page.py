@@ -18,6 +18,7 @@ from neurodeploy.reporting.sections.energy import energy
 from neurodeploy.reporting.sections.experts import experts
 from neurodeploy.reporting.sections.frame import Body, section
 from neurodeploy.reporting.sections.hero import hero, name_of
+from neurodeploy.reporting.sections.labelled import labelled
 from neurodeploy.reporting.sections.notes import not_run, provenance
 from neurodeploy.reporting.sections.ops import ops
 from neurodeploy.reporting.sections.quality import quality
@@ -35,6 +36,7 @@ _PARTS: tuple[tuple[str, str, str, Callable[[Any], Body | None]], ...] = (
     ("rasters", "raster", "Activity in time", rasters),
     ("traces", "states", "States", states),
     ("comparison", "comparison", "Float against integers", comparison),
+    ("labelled", "labelled", "Right and wrong by class", labelled),
     ("accuracy", "accuracy", "Accuracy", accuracy),
     ("explain", "operations", "Operations", ops),
     ("traffic", "traffic", "Traffic", traffic),
@@ -94,11 +96,13 @@ def document(title: str, head: Html, contents: Sequence[tuple[str, str]], sectio
         el("title", title),
         Html(f"<style>{style}</style>"),
     ]
+    links = [el("a", name, href=f"#{anchor}") for anchor, name in contents]
     body = [
+        el("a", "Skip to the sections", href="#main", class_="skip"),
         head,
-        el("nav", *(el("a", name, href=f"#{anchor}") for anchor, name in contents), aria_label="Contents"),
-        el("main", *sections),
-        el("div", id="tip", role="status"),
+        el("nav", *links, aria_label="Contents") if links else None,
+        el("main", *sections, id="main", tabindex=-1),
+        el("div", id="tip", aria_hidden="true"),
         Html(f"<script>{script}</script>"),
     ]
     return "<!doctype html>\n" + el("html", el("head", *top), "\n", el("body", join(body, "\n")), lang="en") + "\n"

@@ -15,6 +15,7 @@ from neurodeploy.accounting.report_json import BOUNDARY_TEXT
 from neurodeploy.reporting import derive, side_by_side, units, what_if, without_chip
 from neurodeploy.reporting.terminal_board import UNITS
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_verify
+from neurodeploy.reporting.terminal_diff import print_diff
 from neurodeploy.reporting.terminal_explore import print_explore
 from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
@@ -210,6 +211,7 @@ _PRINTERS: dict[str, Callable[[Any, Console], None]] = {
     "explain": print_explain, "verify": print_verify, "map": print_map, "fit": print_fit, "fit_models": print_fit_models,
     "report": lambda found, console: print_paths(found["paths"], console), "doctor": print_doctor, "demo": print_demo,
     "calibrate": print_calibrate, "generate": print_generate, "explore": print_explore,
+    "diff": print_diff,
 }  # fmt: skip
 
 

@@ -38,6 +38,8 @@ def print_fit(found: Mapping[str, Any], console: Console) -> None:
         say(console, f"{said}{units.count(given['context'])} tokens; host {found['host']}", "dim")
     for note in found["notes"]:
         say(console, f"note: {note}", "dim")
+    if "out" in found:
+        say(console, f"written to {found['out']}")
 
 
 def print_fit_models(found: Mapping[str, str], console: Console) -> None:

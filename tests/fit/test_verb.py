@@ -11,9 +11,12 @@ from rich.console import Console
 
 import neurodeploy as nd
 from neurodeploy.errors import DoesNotFit
+from neurodeploy.reporting import units
 from neurodeploy.reporting.terminal_fit import print_fit
 from tests.fit.configs import config
 from tests.pipeline.networks import DT, Files
+from tests.reporting.reader import Reader
+from tests.reporting.structure import faults
 from tests.tiny import Cli
 
 
@@ -209,3 +212,45 @@ def test_spiking_networks(files: Files, cli: Cli) -> None:
 def test_in_python_and_the_same_twice() -> None:
     first, second = (nd.fit("matmulfree-370m", "hala-point") for _ in range(2))
     assert json.dumps(first) == json.dumps(second)
+
+
+@pytest.mark.parametrize(
+    "name", ["gemma3-1b --system alia-point", "llama4-scout --system hala-point --bits 2", "CONFIG"]
+)
+def test_out_keeps_the_answer_as_a_page(name: str, cli: Cli, tmp_path: Path) -> None:
+    """With a name that holds markup, too."""
+    (tmp_path / "config.json").write_text(json.dumps({**config("llama"), "_name_or_path": "<b>x</b>"}))
+    words = name.replace("CONFIG", str(tmp_path / "config.json")).split()
+    answer = cli("fit", *words, "--out", tmp_path / "a" / "fit.html")
+    page = (tmp_path / "a" / "fit.html").read_text(encoding="utf-8")
+    assert answer.status in (0, 3) and f"written to {tmp_path / 'a' / 'fit.html'}" in answer.out
+    found = nd.fit(words[0], *words[2:3], bits=(2,) if "--bits" in words else (8, 4, 2))
+    read = Reader(page)
+    assert faults(page) == [] and page == found.to_html()
+    first = found["answer"].partition("; ")[0].partition(":")
+    assert all(part.strip() in read.words for part in first)
+    fits = "fits" if found["fits"] else "does not fit"
+    assert fits in read.words
+    for row in found["rows"]:
+        if "generate" in row:
+            joules = row["generate"]["joules_per_token"]["board"]["nominal"]
+            assert units.si(joules, "J").replace(units.SPACE, " ") in read.words
+        if not row["fits"]:
+            assert row["problem"]["remedy"] in read.words
+    assert ('id="fallback"' in page) is bool(found["fallback"])
+
+
+def test_out_may_be_data(cli: Cli, tmp_path: Path) -> None:
+    cli("fit", "gpt2", "--system", "kapoho-point", "--out", tmp_path / "fit.json")
+    found = json.loads((tmp_path / "fit.json").read_text())
+    assert found == {**nd.fit("gpt2", "kapoho-point"), "out": str(tmp_path / "fit.json")}
+    cli("fit", "gpt2", "--system", "kapoho-point", "--out", tmp_path / "fit.csv")
+    assert len((tmp_path / "fit.csv").read_text().splitlines()) == 1 + len(found["rows"])
+
+
+@pytest.mark.parametrize(("place", "code"), [("fit.txt", "ND5013"), ("", "ND5013"), ("x.nd/fit.html", "ND5004")])
+def test_out_that_cannot_be_written(place: str, code: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "x.nd").write_text("mine")
+    answer = cli("fit", "gpt2", "--out", tmp_path / place)
+    assert answer.code == code
+    assert [path.name for path in tmp_path.iterdir()] == ["x.nd"]

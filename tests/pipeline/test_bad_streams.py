@@ -222,7 +222,27 @@ CASES: dict[str, tuple[str, str, str | Case]] = {
     "labels of words": (
         "ND3269", "<U1", lambda w: w.typed("eval PLAIN_ND --input SPIKES --labels", w.array(list("abc")))
     ),
+    "labels of no neuron": (
+        "ND3269", "names class 3 for sample 2, and no output has more than 3 neurons",
+        lambda w: w.typed("eval PLAIN_ND --input SPIKES --labels", w.array([1, 3, 0]))
+    ),
+    "labels below zero": (
+        "ND3269", "class -1 for sample 3",
+        lambda w: w.typed("eval PLAIN_ND --input SPIKES --labels", w.file("l.txt", "0 1 -1"))
+    ),
     # map, energy, report
+    "a report with labels for other samples": (
+        "ND3269", "has 4 numbers for 3 samples",
+        lambda w: w.typed("report PLAIN_ND --input SPIKES --out HERE/r.html --labels", w.file("l.csv", "label\n0\n1\n2\n0"))
+    ),
+    "a report with labels that are no numbers": (
+        "ND3269", "line 3: '2.5' is no whole number",
+        lambda w: w.typed("report PLAIN_ND --input SPIKES --out HERE/r.html --labels", w.file("l.csv", "label\n0\n2.5\n1\n"))
+    ),
+    "a report with labels that are no text": (
+        "ND3269", "cannot be read",
+        lambda w: w.typed("report PLAIN_ND --input SPIKES --out HERE/r.html --labels", w.file("l.csv", b"\xff\xfe\x00"))
+    ),
     "system too small": ("ND2001", "120 cores", _wide),
     "unknown powering": ("ND3104", "system", "energy PLAIN_ND --input SPIKES --powered all"),
     # export

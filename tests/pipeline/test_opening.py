@@ -20,7 +20,7 @@ from tests.tiny import unchanged
 
 ROOT = Path(__file__).parents[2]
 #: Verbs that take a bundle first.
-METHODS = ("map", "explain", "run", "generate", "eval", "energy", "report", "verify", "export", "fit")
+METHODS = ("map", "explain", "run", "generate", "eval", "energy", "report", "verify", "export", "fit", "diff")
 
 
 @pytest.fixture(scope="module")

@@ -32,11 +32,11 @@ def results(files: Files, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
         "run": nd.run(bundle, **fed), "eval": nd.eval(bundle, **fed), "energy": nd.energy(bundle, **fed),
         "explain": nd.explain(bundle), "verify": nd.verify(bundle), "doctor": nd.doctor(),
         "report": nd.report(bundle, folder / "r.html", **fed), "export": nd.export(bundle, folder / "x2.nir"),
-        "fit": nd.fit("gemma3-1b", "oheo-gulch", bits=(8,)),
+        "fit": nd.fit("gemma3-1b", "oheo-gulch", bits=(8,)), "diff": nd.diff(bundle, files.plain_nd, **fed),
     }  # fmt: skip
 
 
-VERBS = ("convert", "map", "run", "eval", "energy", "explain", "verify", "doctor", "report", "export", "fit")
+VERBS = ("convert", "map", "run", "eval", "energy", "explain", "verify", "doctor", "report", "export", "fit", "diff")
 
 
 @pytest.mark.parametrize("verb", VERBS)

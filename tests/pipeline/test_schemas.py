@@ -62,6 +62,9 @@ def answers(files: Files, llama: Path, tmp_path_factory: pytest.TempPathFactory)
         "resumed": ("run", nd.run(files.plain_nd, input=files.spikes, out=folder / "o.npz", checkpoint=folder / "c")),
         "net": ("convert", nd.convert(files.net, folder / "net.nd")),
         "offload": ("map", nd.map(folder / "net.nd", "oheo-gulch", chips=1)),
+        "diff": ("diff", nd.diff(bundle, other, **small, out=folder / "diff.json")),
+        "diff of two kinds": ("diff", nd.diff(bundle, files.graded_nd)),
+        "fit that is kept": ("fit", nd.fit("gpt2", "oheo-gulch", out=folder / "fit.html")),
     }  # fmt: skip
     return json.loads(json.dumps(found))
 
@@ -69,6 +72,7 @@ def answers(files: Files, llama: Path, tmp_path_factory: pytest.TempPathFactory)
 ASKED = (
     "convert", "map", "explain", "verify", "eval", "generate", "energy", "variants", "demo", "doctor", "names",
     "does not fit", "partitioned", "without float", "labels", "resumed", "net", "offload",
+    "diff", "diff of two kinds", "fit that is kept",
 )  # fmt: skip
 
 
@@ -81,7 +85,7 @@ def test_answers_are_what_schemas_say(asked: str, answers: dict[str, tuple[str, 
 
 
 @pytest.mark.parametrize(
-    "verb", ["convert", "map", "run", "eval", "generate", "energy", "verify", "doctor", "demo", "fit"]
+    "verb", ["convert", "map", "run", "eval", "generate", "energy", "verify", "doctor", "demo", "fit", "diff"]
 )
 def test_drift_is_refused(verb: str, answers: dict[str, tuple[str, Any]]) -> None:
     """A field more at the top, any field less that is always there, a null where a field is absent, another version."""

@@ -87,7 +87,10 @@ def full() -> dict[str, Any]:
             }
         ],
         "traces": [
-            {"population": "out", "variable": "v", "neuron": 7, "values": [0, 10, -10, 5] * 5}
+            {
+                "population": "out", "variable": "v", "neuron": 7, "values": [0, 10, -10, 5] * 5, "thresholds": [12],
+                "unit": 0.125,
+            }
         ],
         "comparison": [
             {
@@ -96,6 +99,18 @@ def full() -> dict[str, Any]:
                 "same_decision": 2,
             }
         ],
+        "labelled": {
+            "file": "labels.npy", "samples": 3,
+            "outputs": [
+                {
+                    "output": "output", "neurons": 40, "chip_correct": 2, "float_correct": 3, "same_decision": 2,
+                    "classes": [
+                        {"class": 7, "samples": 1, "right": 0, "taken_for": [{"class": 9, "samples": 1}]},
+                        {"class": 0, "samples": 2, "right": 2, "taken_for": []},
+                    ],
+                }
+            ],
+        },
         "conversion": {
             "warnings": ["out: R = tau / dt; unit gain"],
             "errors": [
@@ -113,7 +128,7 @@ def full() -> dict[str, Any]:
 def bare() -> dict[str, Any]:
     """A .net that was not mapped: integers only, no float network, no energy."""
     data = full()
-    data |= dict.fromkeys(("map", "explain", "traffic", "energy", "comparison"))
+    data |= dict.fromkeys(("map", "explain", "traffic", "energy", "comparison", "labelled"))
     data |= {"rasters": [], "traces": [], "neurobench": {}}
     data["conversion"] = {"warnings": [], "errors": []}
     data["model"]["dt_s"] = None

@@ -15,7 +15,7 @@ def test_verdict_names_fit_energy_and_loss(smollm: dict[str, Any]) -> None:
     smollm["energy"]["generate"]["joules_per_token"]["chip"]["nominal"] = 1.2e-4
     assert derive.verdict(smollm) == [
         "fits on 9 of 32 chips",
-        f"needs 120{SPACE}µJ per generated token at the chip boundary (modelled)",
+        f"needs 120{SPACE}µJ per generated token at the chip boundary, 41.0{SPACE}mJ at the wall (modelled)",
         f"loses 0.18{SPACE}% in bits per byte",
     ]
 

@@ -156,13 +156,26 @@ def test_long_rasters_are_drawn_in_bins() -> None:
 def test_long_traces_keep_their_extremes() -> None:
     values = [0] * 100_000
     values[54_321], values[70_000] = 9, -3
-    drawing = str(trace(full()["traces"][0] | {"values": values}))
+    drawing = str(trace(full()["traces"][0] | {"values": values, "thresholds": []}))
     points = re.search(r'points="([^"]*)"', drawing)
     assert points is not None
     pairs = [point.split(",") for point in points.group(1).split()]
     heights = {float(y) for _, y in pairs}
     assert min(heights) == 0 and max(heights) == TRACE and len(pairs) <= 2 * RESOLUTION
     assert {x: float(y) for x, y in pairs}["54321"] == 0
+
+
+def test_a_state_has_axes_and_its_threshold() -> None:
+    """Values -10 to 10 and a threshold of 12, drawn over the height of -10 to 12; 1 in the source is 8."""
+    drawing = Reader(page(full(), {}))
+    assert "out.v neuron 7: -10 to 10, threshold 12 (1.50 in the source); 1 in the source is 8" in drawing.words
+    assert "dashed: the threshold" in drawing.words and "20 (20.0 ms)" in drawing.words
+    text = str(trace(full()["traces"][0])).partition('class="below"')[0]
+    assert re.findall(r'y1="(\S+)" y2="\S+" class="passed"', text) == ["0"]
+    marks = dict(re.findall(r'y="(\S+)" text-anchor="end">(\S+?)<', text))
+    assert {height: float(name) for height, name in marks.items()} == {
+        f"{TRACE - (value + 10) / 22 * TRACE + 4:.6g}": value for value in (-10, 0, 10)
+    }
 
 
 def test_equal_values_are_a_flat_line() -> None:

@@ -14,7 +14,7 @@ from neurodeploy.errors import BundleError, UserError
 from neurodeploy.frontends.streams import Stream, read_stream
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.run import RunState
-from neurodeploy.pipeline.evaluating import read_labels
+from neurodeploy.pipeline.labels import read_labels
 from tests.networks.equality import same_result
 from tests.partitioner import make
 from tests.partitioner.make import dense, join, lif, source

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from neurodeploy.reporting.schemas import checking, making, pricing, running
+from neurodeploy.reporting.schemas import checking, comparing, making, pricing, running
 
 #: By verb; "fit_models" is ``fit --list``.
 MODELS: dict[str, type[BaseModel]] = {
@@ -20,6 +20,7 @@ MODELS: dict[str, type[BaseModel]] = {
     "energy": pricing.EnergyAnswer, "calibrate": making.CalibrateAnswer, "explain": checking.ExplainAnswer,
     "report": checking.ReportAnswer, "export": making.ExportAnswer, "verify": checking.VerifyAnswer,
     "doctor": checking.DoctorAnswer, "explore": checking.ExploreAnswer, "demo": checking.DemoAnswer,
+    "diff": comparing.DiffAnswer,
 }  # fmt: skip
 
 

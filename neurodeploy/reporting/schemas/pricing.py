@@ -158,6 +158,7 @@ class FitAnswer(Described):
     fallback: dict[str, Any] | None = said("Where nothing fits: what the host would take over, and at what price.")
     assumptions: Lines = said("What is assumed.")
     notes: Lines = said("What holds for every plan.")
+    out: str = may("With `out`: the file that was written.")
     family: str = may("Of a language model.")
     source: str = may("Of a language model: where the configuration is from.")
     layers: Count = may("Of a language model.")

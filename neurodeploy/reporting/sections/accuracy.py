@@ -19,7 +19,7 @@ def accuracy(data: Data) -> Body | None:
         right = el(
             "div",
             el("h3", "In its own words"),
-            el("blockquote", el("span", sample["prompt"], class_="prompt"), sample["text"]),
+            el("blockquote", el("span", sample["prompt"], class_="prompt"), sample["text"], tabindex=0),
             el("p", "Grey: the prompt. The rest was written by the integer model.", class_="hint"),
         )
     else:
@@ -63,7 +63,12 @@ def _numbers(found: Data) -> list[Child]:
     speed = after["tokens_per_s"]
     if speed is not None:
         text += f" The whole comparison ran at {units.si(speed)} tokens/s on this machine."
-    return [table(["", "float>", "chip>", "change>"], rows, ""), bar, apart, el("p", text, class_="hint")]
+    return [
+        table("The chip against the float model", ["measure", "float>", "chip>", "change>"], rows, ""),
+        bar,
+        apart,
+        el("p", text, class_="hint"),
+    ]
 
 
 def _row(name: str, before: str, after: str, change: float | None) -> list[Html]:

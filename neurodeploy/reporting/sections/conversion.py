@@ -18,6 +18,8 @@ def conversion(data: Mapping[str, Any]) -> Body | None:
     found = data.get("conversion")
     if found is None:
         return None
+    if "check" in found:
+        return _of_tensors(found)
     if "sites" not in found:
         return _of_parameters(found)
     groups: dict[str, list[Data]] = {}
@@ -91,7 +93,7 @@ def _by_pattern(groups: dict[str, list[Data]], colours: dict[str, str]) -> Html:
                 *(cell(_db(value), value if value is not None else -1.0) for value in (*weight, *output)),
             ]
         )
-    return table(heads, rows)
+    return table("Sites of the conversion", heads, rows)
 
 
 def _dots(found: Data, colours: dict[str, str]) -> Html | None:
@@ -120,7 +122,7 @@ def _all_sites(sites: list[Data]) -> list[Child]:
         ]
         for site in sites[:MAX_ROWS]
     ]
-    shown: list[Child] = [table(heads, rows)]
+    shown: list[Child] = [table("Every site of the conversion", heads, rows)]
     if len(sites) > MAX_ROWS:
         shown.append(el("p", f"The first {MAX_ROWS} sites are shown; all are in the JSON file.", class_="hint"))
     return shown
@@ -139,5 +141,42 @@ def _of_parameters(found: Data) -> Body:
     ]
     heads = ["Where", "Parameter", "Worst error>", "Relative>"]
     lead = "What became of the parameters in integers." if rows else "The source holds integers: nothing was rounded."
-    body = table(heads, rows) if rows else None
+    body = table("Errors of the parameters", heads, rows) if rows else None
     return [lead, body, bullets(found["warnings"], "Repaired or changed")]
+
+
+def _of_tensors(found: Data) -> Body:
+    """Of a module or ONNX file, which was run on the samples beside the chip."""
+    check = found["check"]
+    off = units.percent(check["largest_relative"], 2)
+    lead = (
+        f"On {units.some(check['samples'], 'sample')} the chip is at most {off} of the largest output off what "
+        f"{check['against']} computes."
+    )
+    outputs = [
+        [
+            cell(name),
+            cell(units.percent(row["largest_relative"], 2), row["largest_relative"]),
+            cell(_db(row["sqnr_db"]), -1.0 if row["sqnr_db"] is None else row["sqnr_db"]),
+            cell(
+                units.DASH if row["least_cosine"] is None else f"{row['least_cosine']:.6f}", row["least_cosine"] or 0.0
+            ),
+            cell(units.percent(row["same_largest"]), row["same_largest"]) if "same_largest" in row else cell(""),
+        ]
+        for name, row in check["outputs"].items()
+    ]
+    heads = ["Output", "Largest error, of the largest output>", "SQNR>", "Least cosine>", "Same largest number>"]
+    worst = [
+        [
+            cell(row["path"], class_="path"),
+            cell(row["form"]),
+            cell(row["where"]),
+            cell(_db(row["sqnr_db"]), row["sqnr_db"]),
+        ]
+        for row in check["worst"]
+    ]
+    shown: list[Child] = [table("Outputs against the original", heads, outputs)]
+    if worst:
+        shown.append(el("h3", "Operations that lose most"))
+        shown.append(table("Operations that lose most", ["Operation", "Form", "Where", "SQNR>"], worst))
+    return [lead, *shown, bullets(found["warnings"], "Repaired or changed")]

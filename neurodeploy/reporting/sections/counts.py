@@ -36,7 +36,8 @@ def counts(data: Data) -> Body | None:
     top = ["Population", "Layers", "Model", *(f"{head}>" for head in POPULATION.values())]
     below = ["Projection", "Layers", *(f"{head}>" for head in PROJECTION.values())]
     notes = bullets(data["run"]["notes"], "Input")
-    return [lead, table(top, rows), el("h3", "Projections"), table(below, links), notes]
+    tables = table("Populations", top, rows), el("h3", "Projections"), table("Projections", below, links)
+    return [lead, *tables, notes]
 
 
 def _numbers(row: Data, columns: Data) -> list[Html]:
@@ -55,7 +56,7 @@ def comparison(data: Data) -> Body | None:
         "Messages of the float network against the integers, which are moved earlier by the latency of the synapses. "
         "A bin is one neuron in one step of one sample."
     )
-    return [lead, table(heads, rows)]
+    return [lead, table("Outputs against the float network", heads, rows)]
 
 
 def _compared(row: Data, samples: int) -> list[Html]:

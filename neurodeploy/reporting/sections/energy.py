@@ -68,7 +68,7 @@ def _boundaries(name: str, phase: Data | None, data: Data, colours: dict[str, st
         return el("div", el("h3", title), missing_note(data, "energy"), class_="phase")
     seconds = phase["seconds_per_token"]
     speed = f"{units.si(phase['tokens_per_s'])} {unit_of(name)}s/s, bound by {units.words(phase['bound_by'])}"
-    head = [el("h3", title), el("span"), el("span"), el("span", "made of")]
+    head = [el("h3", title), el("span"), el("span"), el("span", "made of" if phase["entries"] else None)]
     foot = [el("span"), scale.axis("J"), el("span"), el("span")]
     return el(
         "div",

@@ -60,7 +60,8 @@ def _by_component(phase: Data, colours: dict[str, str]) -> Html:
         drawn.append(el("div", label, plot, figure, class_="bar-row"))
     foot = el("div", el("span"), scale.axis("J"), el("span"), class_="bar-row")
     hint = "A mark is the basis of the unit cost. Amounts are counted or modelled, so that no joule is measured."
-    return el("div", el("h3", "By component"), *drawn, foot, el("p", hint, class_="hint"), class_="chart components")
+    told = el("p", hint, class_="hint") if any(row.basis for row in rows) else None
+    return el("div", el("h3", "By component"), *drawn, foot, told, class_="chart components")
 
 
 def _by_layer(phase: Data, unit: str) -> Html | None:
@@ -90,7 +91,7 @@ def _changes(phase: Data, unit: str) -> Html | None:
     heads, rows = found
     hint = "Each is the account made again with the change; what it would cost elsewhere is not part of it."
     cells = [[cell(text) for text in row] for row in rows]
-    return el("div", el("h3", "What if"), table(heads, cells), el("p", hint, class_="hint"))
+    return el("div", el("h3", "What if"), table("What if", heads, cells), el("p", hint, class_="hint"))
 
 
 def _without_chip(phase: Data, unit: str) -> Html | None:
@@ -100,7 +101,10 @@ def _without_chip(phase: Data, unit: str) -> Html | None:
     heads, rows = found
     cells = [[cell(text) for text in row] for row in rows]
     return el(
-        "div", el("h3", "Does the chip pay?"), table(heads, cells, ""), bullets(verdicts(phase), "Beside its host")
+        "div",
+        el("h3", "Does the chip pay?"),
+        table("Ways to do without the chip", heads, cells, ""),
+        bullets(verdicts(phase), "Beside its host"),
     )
 
 
@@ -118,7 +122,7 @@ def _ledger(phase: Data, unit: str) -> Html:
     ]
     heads += ["Source"]
     entries = sorted(phase["entries"], key=lambda entry: -entry["joules"]["nominal"])
-    body = table(heads, [_entry(entry) for entry in entries[:MAX_ROWS]], "sortable ledger")
+    body = table("The ledger", heads, [_entry(entry) for entry in entries[:MAX_ROWS]], "sortable ledger")
     if len(entries) <= MAX_ROWS:
         return body
     return join([body, el("p", f"The {MAX_ROWS} largest are shown; all are in the CSV file.", class_="hint")])

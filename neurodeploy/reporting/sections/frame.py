@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,13 +40,37 @@ def device_mark(device: str) -> Html:
 
 
 def table(
-    heads: Sequence[str], rows: Sequence[Sequence[Html]], class_: str = "sortable", name: str | None = None
+    caption: str,
+    heads: Sequence[str],
+    rows: Sequence[Sequence[Html]],
+    class_: str = "sortable",
+    name: str | None = None,
 ) -> Html:
-    """A table; a head that ends in ">" is of a column of numbers. Cells are made with `cell`, and sorted by the script."""
-    kinds = ((head.removesuffix(">"), "num" if head.endswith(">") else None) for head in heads)
+    """A table; a head that ends in ">" is of a column of numbers. Cells are made with `cell`, and sorted by the script.
+
+    caption : what it shows, for who cannot see where it stands. The first cell of a row is its head. A column in which
+    every cell is empty is left out.
+    """
+    shown = [i for i in range(len(heads)) if i == 0 or not all(_is_empty(row[i]) for row in rows)]
+    kinds = ((heads[i].removesuffix(">"), "num" if heads[i].endswith(">") else None) for i in shown)
     head = el("tr", *(el("th", text, class_=kind, scope="col") for text, kind in kinds))
-    body = join(el("tr", *row) for row in rows)
-    return el("div", el("table", el("thead", head), el("tbody", body), class_=class_, id=name), class_="scroll")
+    body = join(el("tr", _head_of_row(row[0]), *(row[i] for i in shown[1:])) for row in rows)
+    parts = el("caption", caption, class_="unseen"), el("thead", head), el("tbody", body)
+    return scrolled(caption, el("table", *parts, class_=class_, id=name))
+
+
+def scrolled(label: str, *body: Child) -> Html:
+    """What may be wider than the page: it alone scrolls, by pointer or keyboard."""
+    return el("div", *body, class_="scroll", role="group", aria_label=label, tabindex=0)
+
+
+def _is_empty(made: Html) -> bool:
+    return re.fullmatch(r"<td[^>]*></td>", made) is not None
+
+
+def _head_of_row(made: Html) -> Html:
+    """A cell (`cell`) as the head of its row."""
+    return Html(f'<th scope="row"{made.removeprefix("<td").removesuffix("</td>")}</th>')
 
 
 def cell(value: Child, key: float | None = None, class_: str = "") -> Html:

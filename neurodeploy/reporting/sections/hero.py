@@ -30,7 +30,7 @@ def hero(data: Mapping[str, Any]) -> Html:
         el("p", _spans(["neurodeploy report", *_over(data)]), class_="over"),
         el("h1", el("b", name_of(data)), " " if clauses else ": ", join(told, " "), ".", class_=fails),
         el("p", _spans(_facts(data)), class_="model"),
-        el("div", *(_card(data, *card) for card in _CARDS), class_="cards"),
+        _listed(_card(data, *card) for card in _CARDS),
         class_="hero",
     )
 
@@ -67,7 +67,21 @@ def _facts(data: Data) -> Iterator[str]:
 
 
 #: Title, value, unit, lines below.
-_Figure = tuple[str, str, str, Sequence[Child]]
+Figure = tuple[str, str, str, Sequence[Child]]
+
+
+def cards(figures: Iterable[Figure]) -> Html:
+    """Key figures of another page."""
+    return _listed(_drawn(figure) for figure in figures)
+
+
+def _listed(made: Iterable[Html | None]) -> Html:
+    return el("ul", *made, class_="cards", aria_label="Key figures")
+
+
+def band_figure(title: str, band: units.Band, unit: str, said: str) -> Figure:
+    """A figure with its band, drawn and in numbers."""
+    return title, *_split(units.si(band["nominal"], unit)), [band_strip(band), f"{units.span(band, unit)} {said}"]
 
 
 def _split(text: str) -> tuple[str, str]:
@@ -76,7 +90,7 @@ def _split(text: str) -> tuple[str, str]:
     return head, tail
 
 
-def _chips(section: Data) -> _Figure:
+def _chips(section: Data) -> Figure:
     bound = section["cores_lower_bound"]
     over = section["cores_used"] / bound - 1 if bound else 0.0
     cores = f"{units.some(section['cores_used'], 'core')}, {units.percent(over, 2)} above the least possible"
@@ -84,7 +98,7 @@ def _chips(section: Data) -> _Figure:
     return "Chips", units.count(section["chips_used"]), f"of {units.count(section['chips_available'])}", lines
 
 
-def _energy(section: Data) -> _Figure | None:
+def _energy(section: Data) -> Figure | None:
     phase, name = derive.headline_phase(section)
     band = phase["joules_per_token"].get(derive.HEADLINE_BOUNDARY) if phase is not None else None
     if phase is None or band is None:
@@ -95,7 +109,7 @@ def _energy(section: Data) -> _Figure | None:
     return f"Energy per {derive.PHASE_TEXT[name]}", *_split(units.si(band["nominal"], "J")), [*lines, *told]
 
 
-def _speed(section: Data) -> _Figure | None:
+def _speed(section: Data) -> Figure | None:
     phase, name = derive.headline_phase(section)
     if phase is None:
         return None
@@ -106,37 +120,47 @@ def _speed(section: Data) -> _Figure | None:
     return f"Speed, {derive.PHASE_TEXT[name]}s", units.si(phase["tokens_per_s"]), unit, lines
 
 
-def _accuracy(accuracy: Data) -> _Figure:
+def _accuracy(accuracy: Data) -> Figure:
     before, after = accuracy["float"]["bits_per_byte"], accuracy["chip"]["bits_per_byte"]
     same = f"same next token: {units.percent(accuracy['top1_agreement'])}"
     change = _split(units.percent(derive.loss(accuracy), 2, signed=True))
     return "Bits per byte, chip against float", *change, [f"{before:.4f} in float, {after:.4f} in integers", same]
 
 
-def _operations(ops: list[Data]) -> _Figure:
+def _operations(ops: list[Data]) -> Figure:
     chip = sum(op["device"] == "chip" for op in ops)
     reasons = units.some(len({op["rule"] for op in ops if op["device"] != "chip"}), "reason")
     left = f"{units.count(len(ops) - chip)} on the host, for {reasons}"
     return "Operations on the chip", units.count(chip), f"of {units.count(len(ops))}", [left]
 
 
-def _border(traffic: Data) -> _Figure:
+def _border(traffic: Data) -> Figure:
     both = traffic["to_host_bytes"] + traffic["to_chip_bytes"]
     crossings = f"per {traffic['unit']}, in {traffic['crossings']:g} crossings"
     return "Across the host border", *_split(units.si(both, "B")), [crossings]
 
 
-def _comparison(rows: Sequence[Data]) -> _Figure:
+def _comparison(rows: Sequence[Data]) -> Figure:
     worst = max(rows, key=derive.differing)
     said = f"{units.count(worst['differing'])} of {units.count(worst['compared'])} of {worst['population']}"
     return "Bins that differ from float", *_split(units.percent(derive.differing(worst), 2)), [said]
 
 
+def _labelled(found: Data) -> Figure:
+    row = derive.first_labelled(found)
+    samples, theirs = found["samples"], row["float_correct"]
+    lines = [f"{units.count(row['chip_correct'])} of {units.some(samples, 'sample')}, labels of {found['file']}"]
+    if theirs is not None:
+        lines.append(f"{units.percent(theirs / samples)} in float")
+    return "Right on labels", *_split(units.percent(row["chip_correct"] / samples)), lines
+
+
 #: key of the data, title where it was not run, maker
-_CARDS: tuple[tuple[str, str, Callable[[Any], _Figure | None]], ...] = (
+_CARDS: tuple[tuple[str, str, Callable[[Any], Figure | None]], ...] = (
     ("map", "Chips", _chips),
     ("energy", "Energy", _energy),
     ("energy", "Speed", _speed),
+    ("labelled", "Right on labels", _labelled),
     ("accuracy", "Accuracy", _accuracy),
     ("comparison", "Float against integers", _comparison),
     ("explain", "Operations on the chip", _operations),
@@ -144,15 +168,19 @@ _CARDS: tuple[tuple[str, str, Callable[[Any], _Figure | None]], ...] = (
 )
 
 
-def _card(data: Data, key: str, title: str, make: Callable[[Any], _Figure | None]) -> Html | None:
+def _card(data: Data, key: str, title: str, make: Callable[[Any], Figure | None]) -> Html | None:
     """None for what the way in which the model reads does not have."""
     made = make(data[key]) if data.get(key) else None
-    if made is None and (key == "comparison" or (key == "accuracy" and "traces" in data)):
+    if made is None and (key in ("comparison", "labelled") or (key == "accuracy" and "traces" in data)):
         return None
     if made is None:
         command = el("p", el("code", how_to(data, key)[1]))
-        return el("div", el("h3", title), el("p", "not run", class_="value"), command, class_="card none")
-    title, value, unit, lines = made
+        return el("li", el("p", title, class_="name"), el("p", "not run", class_="value"), command, class_="card none")
+    return _drawn(made)
+
+
+def _drawn(figure: Figure) -> Html:
+    title, value, unit, lines = figure
     shown = (part if isinstance(part, Html) else el("p", part) for part in lines)
     value_line = el("p", value, el("small", units.SPACE, unit) if unit else None, class_="value")
-    return el("div", el("h3", title), value_line, *shown, class_="card")
+    return el("li", el("p", title, class_="name"), value_line, *shown, class_="card")

@@ -29,7 +29,7 @@ def ops(data: Data) -> Body | None:
         _lead(found),
         _by_rule(found),
         _filter(sorted({group.device for group in groups})),
-        table(heads, [_row(group) for group in groups[:MAX_ROWS]], name="ops"),
+        table("Operations", heads, [_row(group) for group in groups[:MAX_ROWS]], name="ops"),
         el("p", hint, class_="hint"),
     ]
 

@@ -25,7 +25,7 @@ def quality(data: Data) -> Body | None:
     mapper = metrics["mapper"]
     nulls = metrics["nulls"]
     notes = bullets([*mapper["notes"], *(nulls["notes"] if nulls else [])], "Notes")
-    measures = table(heads, rows, ""), *_nulls(metrics), *_layers(metrics)
+    measures = table("Metrics of the mapping", heads, rows, ""), *_nulls(metrics), *_layers(metrics)
     return [_lead(metrics), *measures, *_pictures(found), notes]
 
 
@@ -49,7 +49,7 @@ def _nulls(found: Data) -> Iterator[Html]:
         for name, transport, row in null_rows(found)
     ]
     yield el("h3", "Null models")
-    yield table(heads, rows)
+    yield table("Null models", heads, rows)
 
 
 def _layers(found: Data) -> Iterator[Html]:
@@ -64,7 +64,7 @@ def _layers(found: Data) -> Iterator[Html]:
         for row in layers[:MAX_ROWS]
     ]  # fmt: skip
     heads = ["Layer", "Cores>", "Least possible>", "Of it>", "Bound by"]
-    yield folded(f"Cores of {units.count(len(layers))} layers", table(heads, rows))
+    yield folded(f"Cores of {units.count(len(layers))} layers", table("Cores by layer", heads, rows))
 
 
 def _pictures(found: Data) -> Iterator[Html]:

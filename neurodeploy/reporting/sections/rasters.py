@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
+
 from neurodeploy.reporting import units
-from neurodeploy.reporting.html import Html, el, pct, svg
+from neurodeploy.reporting.charts import ticks
+from neurodeploy.reporting.html import Html, el, line, pct, svg
 from neurodeploy.reporting.sections.frame import Body
 from neurodeploy.reporting.units import Data
 
 #: Height of one row of a raster in pixels, and of a trace.
-ROW, TRACE = 3, 72
+ROW, TRACE = 3, 96
 LEAST_HEIGHT = 24
 #: Steps that a raster or trace resolves across its width; longer runs are drawn in as many bins.
 RESOLUTION = 1200
@@ -24,22 +28,26 @@ def rasters(data: Data) -> Body | None:
     samples = f" of {units.count(run['samples'])} samples" if run["samples"] > 1 else ""
     part = "" if shown == run["steps"] else f" in steps 1 to {units.count(shown)}"
     lead = f"{units.si(total)} messages in {units.count(run['steps'])} steps{samples}. "
-    return [f"{lead}One mark is one message of the first sample{part}.", *map(raster, data["rasters"])]
+    dt = data["model"]["dt_s"]
+    return [f"{lead}One mark is one message of the first sample{part}.", *(raster(row, dt) for row in data["rasters"])]
 
 
 def states(data: Data) -> Body | None:
     if not data.get("traces"):
         return None
-    return ["State variables after each step, in the integers of the chip.", *map(trace, data["traces"])]
+    drawn = any(row.get("thresholds") for row in data["traces"])
+    lead = "State variables after each step, in the integers of the chip" + (
+        "; dashed: the threshold." if drawn else "."
+    )
+    return [lead, *(trace(row, data["model"]["dt_s"]) for row in data["traces"])]
 
 
-def _plot(kind: str, what: str, shape: Html, across: float, height: float, caption: Html, axis: Html) -> Html:
-    """A drawing stretched over its place, with the numbers of the steps below."""
-    box = {"viewbox": f"0 0 {across:.0f} {height}", "preserveAspectRatio": "none"}
-    return el("figure", caption, svg(kind, height, what, shape, **box), axis)
+def _plot(kind: str, what: str, shapes: Iterable[Html], across: float, height: float) -> Html:
+    """A drawing stretched over its place."""
+    return svg(kind, height, what, *shapes, viewbox=f"0 0 {across:.0f} {height}", preserveAspectRatio="none")
 
 
-def raster(found: Data) -> Html:
+def raster(found: Data, dt: float | None = None) -> Html:
     """One mark for each message: time to the right, neurons from top to bottom."""
     length, rows = max(1, found["length"]), max(1, len(found["neurons"]))
     height = max(LEAST_HEIGHT, ROW * rows)
@@ -55,21 +63,48 @@ def raster(found: Data) -> Html:
     more = f"; {units.count(found['dropped'])} more marks are not drawn" if found["dropped"] else ""
     what = f" {which}: {units.count(len(found['steps']))} messages{more}"
     caption = el("figcaption", el("b", found["population"]), what)
-    shape, axis = el("path", d=marks, class_="spike"), _steps(length)
-    return _plot("raster", f"raster of {found['population']}", shape, bins, height, caption, axis)
+    drawn = _plot("raster", f"{found['population']}:{what}", [el("path", d=marks, class_="spike")], bins, height)
+    return el("figure", caption, drawn, _steps(length, dt))
 
 
-def trace(found: Data) -> Html:
-    """A state variable over time; its least and largest value stand beside it."""
-    values = found["values"]
-    low, high = min(values, default=0), max(values, default=0)
-    reach = max(1, high - low)
-    points = " ".join(f"{i},{TRACE - (value - low) / reach * TRACE:.2f}" for i, value in _thinned(values))
-    label = el("b", f"{found['population']}.{found['variable']}"), f" neuron {found['neuron']}, "
-    caption = el("figcaption", *label, f"{units.count(low)} to {units.count(high)}")
-    what, axis = f"{found['variable']} of {found['population']}", _steps(len(values))
-    shape = el("polyline", points=points, class_="trace")
-    return _plot("states", what, shape, max(1, len(values) - 1), TRACE, caption, axis)
+def trace(found: Data, dt: float | None = None) -> Html:
+    """A state variable over time with its axes, and the thresholds that it must pass for a message."""
+    values, thresholds = found["values"], found.get("thresholds", ())
+    least, most = min(values, default=0), max(values, default=0)
+    low, high = int(min((least, *thresholds))), int(max((most, *thresholds)))
+    across, reach = max(1, len(values) - 1), max(1, high - low)
+
+    def y(value: float) -> float:
+        return TRACE - (value - low) / reach * TRACE
+
+    marks = _round(low, high)
+    points = " ".join(f"{i},{y(value):.2f}" for i, value in _thinned(values))
+    shapes = [
+        *(line("grid", ("0", f"{across}"), (y(mark), y(mark))) for mark in marks),
+        *(line("passed", ("0", f"{across}"), (y(end), y(end))) for end in thresholds),
+        el("polyline", points=points, class_="trace"),
+    ]
+    name, unit = f"{found['population']}.{found['variable']}", found.get("unit")
+    said = f" neuron {found['neuron']}: {units.count(least)} to {units.count(most)}"
+    if thresholds:
+        said += f", threshold {' and '.join(_valued(end, unit) for end in thresholds)}"
+    if unit:
+        said += f"; 1 in the source is {units.si(1 / unit)}"
+    names = [el("text", units.si(mark), x="100%", y=y(mark) + 4, text_anchor="end") for mark in marks]
+    plot = el(
+        "div", svg("y-axis", TRACE, "", *names), _plot("states", f"{name}{said}", shapes, across, TRACE), class_="axes"
+    )
+    return el("figure", el("figcaption", el("b", name), said), plot, el("div", _steps(len(values), dt), class_="below"))
+
+
+def _valued(end: int, unit: float | None) -> str:
+    return units.count(end) + (f" ({units.digits(end * unit)} in the source)" if unit else "")
+
+
+def _round(low: int, high: int) -> list[float]:
+    """Round numbers between both ends."""
+    step = ticks(max(high - low, 1), 3)[1]
+    return [step * i for i in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _thinned(values: list[int]) -> list[tuple[int, int]]:
@@ -83,11 +118,15 @@ def _thinned(values: list[int]) -> list[tuple[int, int]]:
     return [(i, values[i]) for i in kept]
 
 
-def _steps(length: int) -> Html:
-    """Step numbers under a plot."""
+def _steps(length: int, dt: float | None) -> Html:
+    """Step numbers under a plot, and the time at its end where steps have one."""
     marks = sorted({0, length // 2, length - 1})
+    names = [units.count(1 + at) for at in marks]
+    names[0] = f"step {names[0]}"
+    if dt and len(marks) > 1:
+        names[-1] += f" ({units.si(length * dt, 's')})"
     texts = [
-        el("text", units.count(1 + at), x=pct(at / max(1, length - 1)), y=12, text_anchor=anchor)
-        for at, anchor in zip(marks, ("start", "middle", "end"), strict=False)
+        el("text", name, x=pct(at / max(1, length - 1)), y=12, text_anchor=anchor)
+        for name, at, anchor in zip(names, marks, ("start", "middle", "end"), strict=False)
     ]
     return svg("axis", 16, "", *texts)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from neurodeploy.reporting import units
-from neurodeploy.reporting.charts import LogScale, band_plot
-from neurodeploy.reporting.html import Html, el
-from neurodeploy.reporting.sections.energy_details import band_text
+from neurodeploy.reporting.html import el
+from neurodeploy.reporting.sections.bands import band_chart
 from neurodeploy.reporting.sections.frame import Body, bullets, cell, table
 from neurodeploy.reporting.side_by_side import HEADS, MEANING, cells, name_of, remarks
 from neurodeploy.reporting.units import Data
 
-_COLOUR = "u5"
 #: What is drawn of a generated token: joules at the boundary that holds the host, and seconds.
 _DRAWN = (("Joules at the wall", "J"), ("Seconds", "s"))
 
@@ -21,11 +19,14 @@ def variants(data: Data) -> Body | None:
         return None
     shown = [[cell(text, class_="num" if i else "") for i, text in enumerate(cells(row, rows))] for row in rows]
     bands = [_bands(row) for row in rows]
+    names = [name_of(row, rows) for row in rows]
     charts = [
-        _chart(title, unit, [found and found[i] for found in bands], rows) for i, (title, unit) in enumerate(_DRAWN)
+        band_chart(title, unit, [(name, found and found[i]) for name, found in zip(names, bands, strict=True)])
+        for i, (title, unit) in enumerate(_DRAWN)
     ]
     return [
-        _lead(rows), table(HEADS, shown, ""), el("p", f"{MEANING[0].upper()}{MEANING[1:]}.", class_="hint"),
+        _lead(rows), table("What is on the chip, side by side", HEADS, shown, ""),
+        el("p", f"{MEANING[0].upper()}{MEANING[1:]}.", class_="hint"),
         *charts, bullets(remarks(rows), "Beside these figures"),
     ]  # fmt: skip
 
@@ -47,22 +48,3 @@ def _lead(rows: list[Data]) -> str | None:
 def _bands(row: Data) -> tuple[units.Band, units.Band] | None:
     phase = row["generate"]
     return (phase["joules_per_token"]["wall"], phase["seconds_per_token"]) if phase else None
-
-
-def _chart(title: str, unit: str, bands: list[units.Band | None], rows: list[Data]) -> Html:
-    scale = LogScale.over(band for band in bands if band is not None)
-    head = [el("h3", title), el("span"), el("span"), el("span")]
-    lines = []
-    for row, band in zip(rows, bands, strict=True):
-        name = name_of(row, rows)
-        tip = (
-            f"{name}: not known"
-            if band is None
-            else f"{name}: {units.si(band['nominal'], unit)}, {units.span(band, unit)}"
-        )
-        figure = el("span", "not known") if band is None else band_text(band, unit=unit)
-        label = el("div", el("b", name), class_="bar-label")
-        value = el("div", figure, class_="bar-value")
-        lines.append(el("div", label, band_plot(band, scale, _COLOUR, tip), value, el("span"), class_="boundary"))
-    foot = el("div", el("span"), scale.axis(unit), el("span"), el("span"), class_="boundary")
-    return el("div", el("div", *head, class_="boundary head"), *lines, foot, class_="chart")
