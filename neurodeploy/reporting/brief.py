@@ -29,14 +29,16 @@ def _map(found: Mapping[str, Any]) -> list[Said]:
     chips = f"{units.count(found['chips_used'])} of {units.some(found['chips_available'], 'chip')}"
     said = f"fits partly, {left} on the host, {chips}" if verdict == derive.PARTLY else f"{verdict}, {chips}"
     colour = {derive.PARTLY: " yellow", derive.NOT_FIT: " red"}.get(verdict, "")
+    own = found.get("system_file")
+    of_file = f" ({own['file']}, sha256 {own['sha256'][:12]})" if own else ""
     lines = [
-        Said(f"{found['system']}: {said}", f"bold{colour}"),
+        Said(f"{found['system']}{of_file}: {said}", f"bold{colour}"),
         Said(f"{units.some(used, 'core')}{over}; bound by {units.words(found['binding_resource'])}"),
     ]
     border = found.get("border_bytes_per_token")
     if border is not None:
-        own = len(found["host_ops"]) - len((found.get("offload") or {}).get("on_host", ()))
-        rest = f", {units.some(own, 'host operation')}" if "unit" not in found else " if every neuron sends"
+        left_there = len(found["host_ops"]) - len((found.get("offload") or {}).get("on_host", ()))
+        rest = f", {units.some(left_there, 'host operation')}" if "unit" not in found else " if every neuron sends"
         moved = ""
         if found.get("steps_per_token"):
             cross, steps = found["crossings_per_token"], found["steps_per_token"]
