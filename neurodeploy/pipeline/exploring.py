@@ -55,7 +55,7 @@ def explore(
     jobs: int | None = None,
     ray: str | None = None,
     text: str | Path | None = None,
-    input: str | Path | None = None,
+    input: Any = None,
     calibration: Any = None,
     example_inputs: Any = None,
     max_tokens: int | None = None,

@@ -32,7 +32,7 @@ def export(
     *,
     dt: float | None = None,
     format: str | None = None,
-    input: str | Path | None = None,
+    input: Any = None,
     steps: int | None = None,
     layout: str | None = None,
 ) -> dict[str, Any]:

@@ -48,7 +48,7 @@ def map(
     place: bool = True,
     work: str | Path | None = None,
     host: str = "cpu-generic",
-    rates: str | Path | None = None,
+    rates: Any = None,
     steps: int | None = None,
     layout: str | None = None,
     progress: Progress | None = None,

@@ -62,7 +62,7 @@ def energy(
     bundle: AnyPath,
     *,
     text: str | Path | None = None,
-    input: str | Path | None = None,
+    input: Any = None,
     prompt_tokens: int | None = None,
     tokens: int | None = None,
     steps: int | None = None,

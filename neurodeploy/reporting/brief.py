@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from neurodeploy.reporting import brief_made, brief_run, derive, exploration, units
+from neurodeploy.reporting import brief_made, brief_run, derive, exploration, side_by_side, units
 from neurodeploy.reporting.said import Said
 from neurodeploy.reporting.without_chip import clause
 
 #: Lines of an answer.
 LINES = 5
+#: The boundary with host and supply.
+WALL = derive.BOUNDARY_OF_TABLES[-1]
 #: Remarks of which the first is a line of its own, right after the answer, and its words; then those that are counted.
 FIRST = {"open_questions": ("open question", "bold yellow"), "losses": ("lost", "bold red"), "violations": ("", "red")}
 COUNTED = {"warnings": "warning", "notes": "note"}
@@ -69,16 +71,34 @@ def _energy(found: Mapping[str, Any]) -> list[Said]:
     phase = derive.headline_phase(found)[0]
     if phase is None:
         return lines
-    lines.insert(1, Said(f"bound by {units.words(phase['bound_by'])}; most of it: {_largest(phase)}"))
+    lines.insert(
+        1, Said(f"bound by {units.words(phase['bound_by']).partition(' (')[0]}; most of it: {_largest(phase)}")
+    )
     if pays := clause(phase):
         lines.insert(2, Said(f"the chip {pays}"))
     count = [
         units.some(len(kept), thing) for kept, thing in zip(notes.values(), ("assumption", "omission"), strict=True)
     ]
     lines.append(Said(f"modelled, not measured: {count[0]} and {count[1]}, see -v, --json or report", "dim"))
-    if found.get("variants"):
-        lines.insert(1, Said(f"{units.some(len(found['variants']), 'bundle')} side by side: -v"))
+    if wanted := _asked(found, phase):
+        lines.insert(1, wanted)
     return [*lines[: LINES - 1], lines[-1]]
+
+
+def _asked(found: Mapping[str, Any], phase: Mapping[str, Any]) -> Said | None:
+    """What of an account was asked for beside it: other bundles or plans, or changes."""
+    if found.get("variants"):
+        rows = [row for row in found["variants"] if row["generate"]]
+        spent = [row["generate"]["joules_per_token"][WALL]["nominal"] for row in rows]
+        each = ", ".join(
+            f"{side_by_side.name_of(row, rows)} {units.si(joules, 'J')}"
+            for row, joules in zip(rows, spent, strict=True)
+        )
+        return Said(f"side by side at the {WALL}: {each}; the rest: -v")
+    changes = phase.get("what_if") or {}
+    asked = [row for row in changes.get("each", ()) if row["asked"]]
+    saved = [f"{row['change']} saves {units.percent(row['saved']['joules'], 2)}" for row in asked]
+    return Said(f"what if: {', '.join(saved)} of the joules at the {changes['ranked_at']}") if saved else None
 
 
 def _largest(phase: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from neurodeploy.reporting import terminal
+from neurodeploy.reporting import terminal, units
 from neurodeploy.reporting.brief import LINES, brief
 from neurodeploy.reporting.terminal_run import gathered
 from tests.tiny import Patch
@@ -309,3 +309,15 @@ def test_what_is_left_out_of_an_answer_is_counted() -> None:
     lines = [line.text for line in brief("convert", found)]
     assert lines[1:3] == ["open question: q", "lost: l"]
     assert lines[-1] == "1 open question, 3 warnings: -v shows all" and len(lines) == LINES
+
+
+def test_what_was_asked_of_energy_is_answered(smollm: dict[str, Any]) -> None:
+    phase = smollm["energy"]["generate"]
+    rows = [
+        {"change": name, "asked": name != "link", "saved": {"joules": 0.4}} for name in ("gate", "link", "crossings=2")
+    ]
+    phase["what_if"] = {"ranked_at": "board", "each": rows}
+    said = [line.text for line in brief("energy", smollm["energy"])]
+    assert units.breakable(said[1]) == "what if: gate saves 40 %, crossings=2 saves 40 % of the joules at the board"
+    said = [line.text for line in brief("energy", smollm["energy"] | {"variants": [SIDE_BY_SIDE]})]
+    assert units.breakable(said[1]) == "side by side at the wall: all 2.50 mJ; the rest: -v" and len(said) <= LINES
