@@ -10,7 +10,6 @@ from typing import Any
 
 from neurodeploy.errors import UserError
 from neurodeploy.ir.chip import Ability, Basis, ChipSpec, Limit, Quantity, Supports
-from neurodeploy.neurons.registry import MODELS
 
 #: No count of a file is larger.
 MOST_COUNT = 1 << 40
@@ -163,6 +162,8 @@ def _quantity(part: Part, name: str, given: Any, unit: str) -> Quantity:
 
 def abilities(part: Part, like: ChipSpec | None) -> Supports:
     """Neuron models that its own circuit has, whether programs compute all others, ways of keeping synapses."""
+    from neurodeploy.neurons.registry import MODELS
+
     part.only(("neurons", "synapses", "program", "without"))
     source = Ability(f"user's file {part.file}")
     known = None if like is None else like.supports
