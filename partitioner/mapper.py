@@ -88,7 +88,7 @@ def map_model(
 
 
 def _of_file(system: SystemSpec) -> tuple[str, ...]:
-    return () if system.origin is None else (f"{system.name} is what the user's file says ({system.origin})",)
+    return () if system.origin is None else (system.origin.note(system.name),)
 
 
 def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[SystemSpec] = ()) -> Mapping:

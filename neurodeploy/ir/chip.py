@@ -165,6 +165,10 @@ class Origin:
     def __str__(self) -> str:
         return f"{self.file}, sha256 {self.sha256[:12]}"
 
+    def note(self, system: str) -> str:
+        """What a reader of anything that rests on it must know."""
+        return f"{system} is what the user's file says ({self})"
+
     def to_json(self) -> dict[str, str]:
         return {"file": self.file, "sha256": self.sha256}
 

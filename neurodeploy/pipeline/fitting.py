@@ -119,7 +119,7 @@ def fit(
         "chip_plan": chip_plan,
         "fallback": fallback,
         "assumptions": prices.assumptions(),
-        "notes": fit_answer.notes(program),
+        "notes": [*(s.origin.note(s.name) for s in asked.systems if s.origin), *fit_answer.notes(program)],
     }
 
 

@@ -31,8 +31,7 @@ def _map(found: Mapping[str, Any]) -> list[Said]:
     chips = f"{units.count(found['chips_used'])} of {units.some(found['chips_available'], 'chip')}"
     said = f"fits partly, {left} on the host, {chips}" if verdict == derive.PARTLY else f"{verdict}, {chips}"
     colour = {derive.PARTLY: " yellow", derive.NOT_FIT: " red"}.get(verdict, "")
-    own = found.get("system_file")
-    of_file = f" ({own['file']}, sha256 {own['sha256'][:12]})" if own else ""
+    of_file = f" ({told_of(own)})" if (own := found.get("system_file")) else ""
     lines = [
         Said(f"{found['system']}{of_file}: {said}", f"bold{colour}"),
         Said(f"{units.some(used, 'core')}{over}; bound by {units.words(found['binding_resource'])}"),
@@ -50,6 +49,11 @@ def _map(found: Mapping[str, Any]) -> list[Said]:
     if found.get("plan"):
         lines.append(Said(f"plan written to {found['plan']}"))
     return lines
+
+
+def told_of(own: Mapping[str, str]) -> str:
+    """The user's file that a system is of, and the beginning of its digest."""
+    return f"{own['file']}, sha256 {own['sha256'][:12]}"
 
 
 def _energy(found: Mapping[str, Any]) -> list[Said]:
@@ -79,7 +83,8 @@ def _energy(found: Mapping[str, Any]) -> list[Said]:
     count = [
         units.some(len(kept), thing) for kept, thing in zip(notes.values(), ("assumption", "omission"), strict=True)
     ]
-    lines.append(Said(f"modelled, not measured: {count[0]} and {count[1]}, see -v, --json or report", "dim"))
+    by = f", by the numbers of {told_of(own)}" if (own := found.get("system_file")) else ""
+    lines.append(Said(f"modelled, not measured{by}: {count[0]} and {count[1]}, see -v, --json or report", "dim"))
     if wanted := _asked(found, phase):
         lines.insert(1, wanted)
     return [*lines[: LINES - 1], lines[-1]]

@@ -21,11 +21,11 @@ from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_offload import print_offload
 from neurodeploy.reporting.terminal_run import (
+    print_answer,
     print_convert,
     print_eval,
     print_export,
     print_generate,
-    print_open,
     print_run,
 )
 from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table, told
@@ -56,8 +56,7 @@ def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:
 
 def print_energy(found: Mapping[str, Any], console: Console) -> None:
     """The answer, what is open, then each phase apart: joules and time at each boundary, and by component with basis."""
-    told(console, BRIEFS["energy"](found))
-    print_open(console, found)
+    print_answer(console, found, BRIEFS["energy"](found))
     texts: Mapping[str, str] = found.get("boundaries") or BOUNDARY_TEXT
     for name, phase in derive.phases(found).items():
         if phase is None:

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from neurodeploy.reporting import brief_made, brief_run, units
 from neurodeploy.reporting.derive import POPULATION, PROJECTION, alike, differing
+from neurodeploy.reporting.said import Said
 from neurodeploy.reporting.terminal_board import print_board
 from neurodeploy.reporting.terminal_table import listed, say, show_table, told
 
@@ -18,8 +19,7 @@ _PLACES = 3
 
 def print_convert(found: Mapping[str, Any], console: Console) -> None:
     """The bundle, what is open, what the network holds and takes, the weakest places, every repair."""
-    told(console, brief_made.convert(found))
-    print_open(console, found)
+    print_answer(console, found, brief_made.convert(found))
     calibration = found.get("calibration")
     if found.get("inputs"):
         ends = [
@@ -81,8 +81,7 @@ def gathered(lines: Iterable[str]) -> list[str]:
 
 def print_run(found: Mapping[str, Any], console: Console) -> None:
     """The answer, what is open, counts by population and projection, what the host did, outputs, the simulation's speed."""
-    told(console, brief_run.run(found))
-    print_open(console, found)
+    print_answer(console, found, brief_run.run(found))
     for head, table, columns in (
         ("Population", found["populations"], POPULATION), ("Projection", found["projections"], PROJECTION)
     ):  # fmt: skip
@@ -128,8 +127,7 @@ def _scores(found: Mapping[str, Any], console: Console) -> None:
 
 def _compared(found: Mapping[str, Any], console: Console) -> None:
     """What was compared with what, what is open, then output by output: against a reference, float against integers."""
-    told(console, brief_run.eval_(found))
-    print_open(console, found)
+    print_answer(console, found, brief_run.eval_(found))
     for rows, who in ((found.get("reference") or (), "reference"), (found["comparison"], "float")):
         _outputs(console, rows, who)
     listed(console, found["notes"])
@@ -169,6 +167,13 @@ def print_export(found: Mapping[str, Any], console: Console) -> None:
     """The file, what it holds, and what its format cannot say."""
     told(console, brief_made.export(found))
     listed(console, gathered(found["notes"]))
+
+
+def print_answer(console: Console, found: Mapping[str, Any], lines: Sequence[Said]) -> None:
+    """The lines of an answer, with all that is open right after the first."""
+    told(console, lines[:1])
+    print_open(console, found)
+    told(console, lines[1:])
 
 
 def print_open(console: Console, found: Mapping[str, Any]) -> None:

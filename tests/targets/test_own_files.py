@@ -173,6 +173,7 @@ def test_a_bundle_opens_without_the_file(bundle: nd.Bundle, files: Files, tmp_pa
     assert origin is not None
     assert moved.verify()["violations"] == []
     spent = moved.energy(input=files.spikes)
+    assert "by the numbers of lab-board.toml, sha256 " in repr(spent)
     assert spent["system"] == "lab-board" and spent["system_file"] == origin.to_json()
     assert any(origin.file in line and origin.sha256[:12] in line for line in spent["sample"]["assumptions"])
     static = [row for row in spent["sample"]["entries"] if row["source"].startswith("user's file lab-board.toml")]
@@ -231,6 +232,7 @@ def test_fit_asks_of_a_file(cli: Cli) -> None:
     found = nd.fit("smollm2-135m", "alia-point", chip=SLOW, bits=(8,))
     known = nd.fit("smollm2-135m", "alia-point", bits=(8,))
     assert [row["system"] for row in found["rows"]] == ["alia-point, slow-chip"]
+    assert found["notes"][0].startswith("alia-point, slow-chip is what the user's file says (slow-chip.json, sha256 ")
     assert found["rows"][0]["chips"] > known["rows"][0]["chips"], "half the cores a chip"
     with pytest.raises(UserError, match=r"ND2045 chip"):
         nd.fit("smollm2-135m", chip=SLOW)
