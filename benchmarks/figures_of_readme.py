@@ -1,4 +1,4 @@
-"""Print every figure of the README that its own commands give; the others are printed by the scripts that it names.
+"""Print every figure of README.md and docs/start.md that their commands give; others are printed by scripts named there.
 
 The language models (`make test-real` installs them) take a quarter of an hour of one core each; `--only` names the parts.
 

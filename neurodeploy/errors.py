@@ -8,9 +8,9 @@ ND5xxx bundles and output files; ND9xxx our own bugs. Exit status of the command
 from __future__ import annotations
 
 
-def some(number: int, thing: str) -> str:
-    """1, "core" -> "1 core"; 2 -> "2 cores"."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def some(number: float, thing: str, form: str = "") -> str:
+    """1, "core" -> "1 core"; 2 -> "2 cores"; the number in the format `form`."""
+    return f"{number:{form}} {thing}{'' if number == 1 else 's'}"
 
 
 class NeurodeployError(Exception):

@@ -87,6 +87,10 @@ def map_model(
     return _better(job, found, work)
 
 
+def _of_file(system: SystemSpec) -> tuple[str, ...]:
+    return () if system.origin is None else (system.origin.note(system.name),)
+
+
 def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[SystemSpec] = ()) -> Mapping:
     chip, options = job.system.chip, job.options
     bound, asks = job.bound
@@ -108,8 +112,9 @@ def _mapping(job: Job, plan: Plan, places: Places, alternatives: Sequence[System
         orders=plan.orders,
         objective=options.objective,
         seed=options.seed,
-        notes=(*notes_of(job.program.network, chip), *places.notes),
+        notes=(*_of_file(job.system), *notes_of(job.program.network, chip), *places.notes),
         affinity=options.affinity,
+        origin=job.system.origin,
     )
 
 

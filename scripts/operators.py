@@ -65,7 +65,8 @@ them, as its arguments ask: `matmul` with a constant is `linear`, of two values 
 ## Forms
 
 Populations: of which neurons, by the file of `neurodeploy/neurons` that defines them. Bends: the same neurons compute a
-ReLU, a clip or a leaky ReLU behind it.
+ReLU, a clip or a leaky ReLU behind it. Sums: they add up changes of their inputs, so that values may be sent in
+[another code](modules.md#codes), by neurons of the same sort.
 
 {forms}
 
@@ -245,13 +246,13 @@ def page() -> str:
     for name, form in FORMS.items():
         made = ", ".join(f"`{model}`" for model in sorted(models[name])) or "none: its readers know where numbers lie"
         on_chip = made if form.lower else "none"
-        forms.append([f"`{name}`", on_chip, "yes" if form.bends else "", on_host(name)])
+        forms.append([f"`{name}`", on_chip, "yes" if form.bends else "", "yes" if form.sums else "", on_host(name)])
     hosts = []
     for name, row in OPERATIONS.items():
         option = "`all`" if row.attends else "`block`"
         hosts.append([f"`{name}`", option if row.lowering else "", re.sub(r"\{(\w+)\}", r"*\1*", row.reason.text)])
     parts = {
-        "forms": table(("Form", "Populations", "Bends", "On the host"), forms),
+        "forms": table(("Form", "Populations", "Bends", "Sums", "On the host"), forms),
         "torch": operators(aten.TABLE, of_torch),
         "onnx": operators(onnx_nodes.TABLE, of_onnx),
         "operations": table(("Operation", "On the chip with", "Why the host does it"), hosts),

@@ -1,11 +1,13 @@
 """Hooks of mkdocs.yml: pages from outside of docs/, links that are right in the repository and in the site, nothing remote.
 
-A link to a page is turned into the one of the site, a link to another file of the repository, which the site has not,
-into its words. One that leads nowhere is left as it is: then the build fails, for it is strict.
+A notebook of docs/notebooks is a page too: its words and its code, for it has no outputs. A link to a page is turned into
+the one of the site, a link to another file of the repository, which the site has not, into its words. One that leads
+nowhere is left as it is: then the build fails, for it is strict.
 """
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
 from pathlib import Path
@@ -21,6 +23,7 @@ OUTSIDE = {
     "neurodeploy/embedded/model/README.md": "model.md",
 }  # fmt: skip
 SCHEMAS = "schemas/index.md"
+NOTEBOOKS = "docs/notebooks/*.ipynb"
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 IMAGE = re.compile(r"(!\[[^\]]*\]\()([^)\s]+)\)")
 #: What a page would fetch when it opens.
@@ -34,7 +37,19 @@ def on_files(files: Files, config: Any) -> Files:
     listed = "".join(f"- [{name}]({name})\n" for name in names)
     text = f"# Schemas of answers\n\nThe JSON Schema of each verb's answer; see [Python](../python.md#schemas).\n\n{listed}"
     files.append(File.generated(config, SCHEMAS, content=text))
+    for path in sorted(ROOT.glob(NOTEBOOKS)):
+        files.append(File.generated(config, f"notebooks/{path.stem}.md", content=notebook(path)))
     return files
+
+
+def notebook(path: Path) -> str:
+    """The page of a notebook: its cells in order, and where the file itself is."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    texts = ["".join(cell["source"]) for cell in cells]
+    kinds = [cell["cell_type"] for cell in cells]
+    shown = [f"```python\n{text}\n```" if kind == "code" else text for kind, text in zip(kinds, texts, strict=True)]
+    told = f'A notebook to run: <a href="{path.name}" download>{path.name}</a>; the tests run it too.'
+    return "\n\n".join([shown[0], told, *shown[1:]]) + "\n"
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str:
@@ -45,6 +60,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Files) -> str
         """The address in the site of a link in this page; "" for a file that the site has not; None for no file."""
         path = posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
         wanted = OUTSIDE.get(path) or (SCHEMAS if path == "docs/schemas" else path.removeprefix("docs/"))
+        wanted = re.sub(r"\.ipynb$", ".md", wanted)
         if files.get_file_from_path(wanted) is not None and (path in OUTSIDE or path.startswith("docs/")):
             return posixpath.relpath(wanted, posixpath.dirname(name) or ".")
         return "" if (ROOT / path).exists() else None

@@ -23,7 +23,7 @@ from neurodeploy.accounting.costs import MICROCODED_J, SENT_J, cost, host_priced
 from neurodeploy.accounting.ledger import EnergyLedger, LedgerEntry, per_unit
 from neurodeploy.accounting.loads import EventCounts, RunLoads, check_option
 from neurodeploy.accounting.notes import NOT_MODELLED, NOTES, said
-from neurodeploy.errors import UserError
+from neurodeploy.errors import UserError, some
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
 #: Which chips draw power: those that hold a shard, all of the system, or those with work in a step, with their share of the
@@ -94,7 +94,10 @@ def account(
     check_option("powered", powered, POWERED)
     if not 1 <= prompts <= loads.units:
         raise UserError(
-            "ND3104", "prompts", f"{prompts} prompts in {loads.units} tokens", "give at least a token a prompt"
+            "ND3104",
+            "prompts",
+            f"{some(prompts, 'prompt')} in {some(loads.units, 'token')}",
+            "give at least a token a prompt",
         )
     chips = system.chips if powered == "system" else loads.chips_used
     if phase == "prefill":
@@ -120,6 +123,9 @@ def account(
         "at_most": time.most.nominal / time.seconds.nominal,
         "overlapping": bool(system.chip.pace.way_out),
         "all_chips": system.chips,
+        "system": system.name,
+        "own file": system.origin,
+        "own_file": system.origin,
         "chips": loads.chips_used,
         "several chips": loads.chips_used > 1,
         "started": time.launches.nominal > 0,

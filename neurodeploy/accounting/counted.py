@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from neurodeploy.accounting.loads import Roofline
-from neurodeploy.errors import InternalError, UserError
+from neurodeploy.errors import InternalError, UserError, some
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.devices import POPULATION
 from neurodeploy.ir.mapping import Assignment
@@ -104,7 +104,9 @@ def agree(program: Program, run: Counted, mapping: Placement, system: SystemSpec
     if run.units <= 0 or (not any(run.ticks(segment) for segment in run.chip) and program.streamed):
         raise UserError("ND3102", name, "no token or time step was run, and energy is of one", "run at least one")
     if mapping.system != system.name or any(shard.chip >= system.chips for shard in mapping.shards):
-        problem = f"is mapped to {mapping.system} and its energy was asked of {system.name} with {system.chips} chips"
+        problem = (
+            f"is mapped to {mapping.system} and its energy was asked of {system.name} with {some(system.chips, 'chip')}"
+        )
         raise UserError("ND3106", name, problem, "map it to that system first")
     sizes = {p.name: p.size for p in program.network.populations.values()}
     living = {p.name for p in program.network.populations.values() if p.model != INPUT}

@@ -59,6 +59,7 @@ outline | Messages of the host enter each board at its chip 0 and travel along t
 started | The host waits for the start of each operation on it: of a compiled runtime, at the high end of an eager
     framework.
 around | The host is a card: its share of the server around it draws power all the time.
+own file | What {system} holds and costs is said by a file of the user's, {own_file}, and has not been looked at here.
 always | The power supply loses 10 % (5 to 20 %) of what it delivers: a guess.
 border sample | A sample is one exchange with the host, all events in, then outputs back, which waits for the link
     once.

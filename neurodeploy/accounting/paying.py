@@ -23,7 +23,7 @@ from neurodeploy.accounting.costs import plain, plain_chip
 from neurodeploy.accounting.ledger import EnergyLedger
 from neurodeploy.accounting.loads import RunLoads
 from neurodeploy.accounting.whatif import CHANGES, Case
-from neurodeploy.errors import UserError
+from neurodeploy.errors import UserError, some
 from neurodeploy.ir.chip import HostSpec
 
 #: Where both sides are compared: the host is in it.
@@ -162,7 +162,7 @@ def _searched(chip: _Chip) -> Callable[[float], dict[str, Any]]:
     def asked(wanted: float) -> dict[str, Any]:
         single: list[dict[str, Any]] = []
         if chip.crossings and (most := _most(crossings, int(chip.crossings), wanted)) is not None:
-            single.append({"change": f"crossings={most}", "text": f"at most {most} crossings"})
+            single.append({"change": f"crossings={most}", "text": f"at most {some(most, 'crossing')}"})
         if (most := _most(events, PARTS, wanted)) is not None:
             single.append(
                 {"change": f"events={most / PARTS:g}", "text": f"at most {100 * most / PARTS:g} % of the events"}
@@ -182,7 +182,7 @@ def _together(chip: _Chip, most: int | None, left: float) -> dict[str, Any]:
     """All changes at once: the share of events with which they suffice, or by how much they do not with none at all."""
     least = f"{min(2.0, chip.crossings):g}"
     names = [f"crossings={least}"] if chip.crossings else []
-    words = [f"{least} crossings"] if chip.crossings else []
+    words = [some(float(least), "crossing", "g")] if chip.crossings else []
     if chip.fewer_chips:
         names.append(f"powered={chip.fewer_chips[-1]}")
         words.append(FEWER_CHIPS[chip.fewer_chips[-1]])

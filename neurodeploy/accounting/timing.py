@@ -49,6 +49,7 @@ from neurodeploy.accounting.band import ZERO, Band, exactly, largest, total
 from neurodeploy.accounting.costs import host_priced, priced
 from neurodeploy.accounting.loads import MeanStep, Roofline, RunLoads
 from neurodeploy.accounting.step_time import StepTime, bytes_over, core_prices, step_time
+from neurodeploy.errors import some
 from neurodeploy.flow.loads import WRITES
 from neurodeploy.ir.chip import ChipSpec, HostSpec, SystemSpec
 
@@ -154,7 +155,7 @@ def in_turn(loads: RunLoads, system: SystemSpec, host: HostSpec) -> Timing:
     nominal = {part: time.nominal for part, time in parts.items()}
     binding = max(nominal, key=lambda part: nominal[part])
     unit = "sample" if loads.phases == ("sample",) else "token"
-    crossings = f"{2 * loads.exchanges:,.4g} crossings of the border a {unit}, two an exchange"
+    crossings = f"{some(2 * loads.exchanges, 'crossing', ',.4g')} of the border a {unit}, two an exchange"
     longest["host link latency"] = (0.0, crossings)
     said = _say(binding, longest.get(binding, (0.0, ""))[1])
     steps = sum(step.times for step in loads.steps)

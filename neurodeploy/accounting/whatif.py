@@ -144,7 +144,7 @@ CHANGES: Mapping[str, Change] = {
         "a chip and its share of the board draw power only while it works", _powered("gated-board"), None, 1.0
     ),
     "crossings": Change(
-        "{value:g} crossings of the host border a unit, the bytes as before", _crossings, (0, 1e9), 2.0
+        "crossings of the host border: {value:g} a unit, the bytes as before", _crossings, (0, 1e9), 2.0
     ),
     "link": Change("an exchange with the host takes {value:g} s", _coefficient("t_host_link_s"), (0, 1e3), 1e-6),
     "barrier": Change(

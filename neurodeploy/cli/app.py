@@ -37,7 +37,7 @@ def execute(verb: str, asked: Mapping[str, Any], part: str | None = None) -> Any
     if as_json:
         typer.echo(json.dumps(found if part is None else found[part], indent=1, default=str))
     elif not common.is_quiet():
-        found.show()
+        found.show(brief=not common.is_verbose())
     return found
 
 

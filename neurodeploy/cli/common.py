@@ -31,14 +31,14 @@ Verbose = Annotated[
     int,
     typer.Option(
         "--verbose", "-v", count=True, show_default=False, rich_help_panel=EVERYWHERE,
-        help="Log to stderr: answers, warnings and notes; twice: calls too.",
+        help="The whole answer; and log to stderr: warnings and notes, twice: calls too.",
     ),
 ]  # fmt: skip
 Quiet = Annotated[
     bool,
     typer.Option(
         "--quiet", "-q", rich_help_panel=EVERYWHERE,
-        help="No progress and no summary: files, --json, what generate writes, errors and the exit status.",
+        help="No progress and no answer: files, --json, what generate writes, errors and the exit status.",
     ),
 ]  # fmt: skip
 Config = Annotated[
@@ -52,11 +52,17 @@ _OPTIONS: tuple[tuple[str, Any, Any], ...] = (
     ("threads", Threads, None), ("verbose", Verbose, 0), ("quiet", Quiet, False), ("config", Config, None)
 )  # fmt: skip
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+_verbose: ContextVar[bool] = ContextVar("verbose", default=False)
 
 
 def is_quiet() -> bool:
     """Whether the call that is at work was told to be quiet."""
     return _quiet.get()
+
+
+def is_verbose() -> bool:
+    """Whether it was told to say all."""
+    return _verbose.get()
 
 
 def use_threads(threads: int | None) -> None:
@@ -89,7 +95,7 @@ def add(app: typer.Typer, name: str, verb: Callable[..., None]) -> None:
 @contextmanager
 def _said(verbose: int, quiet: bool) -> Iterator[None]:
     """What the logger "neurodeploy" says goes to stderr as far as it was asked for, for the time of a call."""
-    logger, before = logging.getLogger("neurodeploy"), _quiet.set(quiet)
+    logger, before = logging.getLogger("neurodeploy"), (_quiet.set(quiet), _verbose.set(verbose > 0))
     level, handler = logger.level, _Plain()
     if verbose:
         logger.addHandler(handler)
@@ -97,7 +103,8 @@ def _said(verbose: int, quiet: bool) -> Iterator[None]:
     try:
         yield
     finally:
-        _quiet.reset(before)
+        _quiet.reset(before[0])
+        _verbose.reset(before[1])
         logger.removeHandler(handler)
         logger.setLevel(level)
 

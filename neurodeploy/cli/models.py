@@ -66,6 +66,7 @@ def fit(
     model: given.FitModel = None,
     list_: Annotated[bool, typer.Option("--list", help="Print the models that need no file.")] = False,
     system: given.FitSystem = None,
+    chip: given.Chip = None,
     bits: Annotated[
         list[int] | None, typer.Option(help="Width of a weight, 1 to 8; repeatable (default: 8, 4, 2).")
     ] = None,
@@ -104,6 +105,7 @@ def fit(
 def map_(
     bundle: given.BundlePath,
     system: given.System = "kapoho-point",
+    chip: given.Chip = None,
     chips: given.Chips = None,
     offload: given.Offload = None,
     plan: given.Plan = None,

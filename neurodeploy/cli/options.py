@@ -22,6 +22,7 @@ def completing(names: Iterable[str]) -> Callable[[str], list[str]]:
     return offered
 
 
+SYSTEM_HELP = f"{', '.join(SYSTEMS)}; or a file of your own, .toml or .json (docs/chips.md)."
 TEXT_MODELS, NIR, NET = "Language models", "Spiking networks: NIR", "Spiking networks: lava-dl .net"
 
 
@@ -41,7 +42,11 @@ FitModel = Annotated[
 ]
 FitSystem = Annotated[
     str | None,
-    typer.Option("--system", help=f"{', '.join(SYSTEMS)}.", show_default="all", autocompletion=completing(SYSTEMS)),
+    typer.Option("--system", help=SYSTEM_HELP, show_default="all", autocompletion=completing(SYSTEMS)),
+]
+Chip = Annotated[
+    Path | None,
+    typer.Option("--chip", metavar="F.toml", help="A chip of your own in place of the system's (docs/chips.md)."),
 ]
 BundlePath = Annotated[Path, typer.Argument(metavar="X.nd", help="A bundle made by convert.")]
 Input = Annotated[
@@ -66,7 +71,7 @@ Reference = Annotated[
 ]
 OptionalText = Annotated[Path | None, typer.Option("--text", help="A UTF-8 text file.")]
 MaxTokens = Annotated[int | None, typer.Option(min=2, help="Read at most so many tokens of a text.")]
-System = Annotated[str, typer.Option(help=f"{', '.join(SYSTEMS)}.", autocompletion=completing(SYSTEMS))]
+System = Annotated[str, typer.Option(help=SYSTEM_HELP, autocompletion=completing(SYSTEMS))]
 Checkpoint = Annotated[Path | None, typer.Option(help="Keep the state here, while running and at the end.")]
 Resume = Annotated[Path | None, typer.Option(help="Go on from this state.")]
 RunnerName = Annotated[

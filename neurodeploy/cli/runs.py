@@ -64,10 +64,10 @@ def generate(
         return
     typer.echo()
     if compare_float and not common.is_quiet():
-        from neurodeploy.reporting.terminal_run import print_parting
-        from neurodeploy.reporting.terminal_table import open_console
+        from neurodeploy.reporting.brief_run import parting
 
-        print_parting(found, open_console())
+        for line in parting(found):
+            typer.echo(endings.plain(line))
 
 
 def eval_(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from hashlib import sha256
 
 
 class Basis(str, Enum):
@@ -150,14 +151,38 @@ class ChipSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """The file of a user that a system was read from: its name, and what it says as JSON with sorted keys."""
+
+    file: str
+    data: str
+
+    @property
+    def sha256(self) -> str:
+        """Digest of what it says; comments and spaces do not matter."""
+        return sha256(self.data.encode("utf-8")).hexdigest()
+
+    def __str__(self) -> str:
+        return f"{self.file}, sha256 {self.sha256[:12]}"
+
+    def note(self, system: str) -> str:
+        """What a reader of anything that rests on it must know."""
+        return f"{system} is what the user's file says ({self})"
+
+    def to_json(self) -> dict[str, str]:
+        return {"file": self.file, "sha256": self.sha256}
+
+
+@dataclass(frozen=True, slots=True)
 class SystemSpec:
-    """Chips on a board: `grid` = (columns, rows) of chips, `chips` of them."""
+    """Chips on a board: `grid` = (columns, rows) of chips, `chips` of them. `origin`: the user's file that it is of."""
 
     name: str
     chip: ChipSpec
     chips: int
     grid: tuple[int, int]
     source: str
+    origin: Origin | None = None
 
     @property
     def cores(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping as Table
 from dataclasses import dataclass, field
 
 from neurodeploy.ir.affinity import Affinity
+from neurodeploy.ir.chip import Origin
 from neurodeploy.ir.fixedpoint import Ints
 
 
@@ -60,6 +61,7 @@ class Mapping:
     objective, seed : what was asked of the mapper.
     notes : what a reader must know of how it came about: a library that is missing, a search that was cut short.
     affinity : of the experts on the text that the mapping was made for.
+    origin : the user's file that the system is of; None of a system that we know.
     """
 
     system: str
@@ -75,6 +77,7 @@ class Mapping:
     seed: int = 0
     notes: tuple[str, ...] = ()
     affinity: Affinity | None = None
+    origin: Origin | None = None
 
     @property
     def chips_used(self) -> int:

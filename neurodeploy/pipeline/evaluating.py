@@ -38,14 +38,14 @@ def eval(
     bundle: AnyPath,
     text: str | Path | None = None,
     *,
-    input: str | Path | None = None,
+    input: Any = None,
     max_tokens: int | None = None,
     source: str | Path | None = None,
     with_float: bool = True,
     steps: int | None = None,
     layout: str | None = None,
-    labels: str | Path | None = None,
-    reference: str | Path | None = None,
+    labels: Any = None,
+    reference: Any = None,
     keep: bool = False,
     runner: str = "fast",
     progress: Progress | None = None,
@@ -56,7 +56,8 @@ def eval(
     (default: 4096) of a `text`. `source` is the checkpoint, if it has moved since conversion; `with_float` False leaves the
     float model out (its fields are None). `keep` writes what was found into the bundle, where comparisons look for its loss.
 
-    Of a spiking network: `input`, `steps` and `layout` of `run`, for all files; each output is moved by its latency.
+    Of a spiking network: `input`, `steps` and `layout` of `run`, for all files (or arrays); each output is moved by its
+    latency.
     `labels` (.npy, .csv or .txt, a whole number a sample): how many samples each side puts into the right class, that is
     the neuron of an output with the largest sum of payloads. `reference` (.npy, .npz: an array for each output): what the
     framework itself computed from this input. Without one both sides share one reading of the file, right or wrong;

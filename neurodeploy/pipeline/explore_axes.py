@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from neurodeploy.conversion.presets import KV_BITS, ON_CHIP, PRESETS, RANGES, ROUNDINGS
 from neurodeploy.conversion.tensors.coding import CODES
-from neurodeploy.errors import UserError
+from neurodeploy.errors import UserError, some
 from partitioner.options import OBJECTIVES
 from targets.systems import SYSTEMS
 
@@ -119,12 +119,12 @@ def chosen(axes: Mapping[str, Sequence[Any]], budget: int | None, seed: int) -> 
     replacement by `random.Random(seed)`. ND3322 for a budget below one."""
     size = math.prod(len(values) for values in axes.values())
     if budget is not None and budget < 1:
-        raise UserError("ND3322", "--budget", f"of {budget} points is not possible", "give at least one")
+        raise UserError("ND3322", "--budget", f"of {some(budget, 'point')} is not possible", "give at least one")
     points = grid(axes)
     if budget is None or budget >= size:
-        return points, f"all {size} points of the grid"
+        return points, f"all {some(size, 'point')} of the grid" if size != 1 else "the one point of the grid"
     drawn = sorted(random.Random(seed).sample(range(size), budget))
-    return [points[i] for i in drawn], f"{budget} of {size} points, drawn without replacement with seed {seed}"
+    return [points[i] for i in drawn], f"{budget} of {some(size, 'point')}, drawn without replacement with seed {seed}"
 
 
 def of_verb(point: Point, verb: str) -> Point:

@@ -55,7 +55,7 @@ def explore(
     jobs: int | None = None,
     ray: str | None = None,
     text: str | Path | None = None,
-    input: str | Path | None = None,
+    input: Any = None,
     calibration: Any = None,
     example_inputs: Any = None,
     max_tokens: int | None = None,
@@ -191,9 +191,10 @@ def _computed(
     by_mapping: dict[str, Point] = {}
     for point in points:
         options = {verb: of_verb(point, verb) for verb in (CONVERT, MAP)}
+        options[MAP], own = _of_file(options[MAP])
         one = digest("convert", base, canonical(options[CONVERT]))
         two = digest("loss", one, data, ran["eval"])
-        three = digest("map", one, canonical(options[MAP]), asked.host)
+        three = digest("map", one, canonical(options[MAP]), asked.host, *own)
         keys.append((one, two, three, digest("price", three, data, ran["energy"], asked.powered)))
         by_conversion.setdefault(one, options[CONVERT])
         by_mapping.setdefault(three, options[MAP])
@@ -216,6 +217,17 @@ def _computed(
         groups.setdefault(of[key], []).append((key, map_of[key]))
     stages.run([(priced, (asked, one, wanted)) for one, wanted in groups.items()])
     return stages, keys
+
+
+def _of_file(options: Point) -> tuple[Point, list[str]]:
+    """Options of `map` as workers in other folders need them, and the digest of a system of the user's own."""
+    from targets.systems import get_system, is_file
+
+    system = str(options.get("system", ""))
+    if not is_file(system):
+        return options, []
+    origin = get_system(system).origin
+    return {**options, "system": str(Path(system).resolve())}, [] if origin is None else [origin.sha256]
 
 
 def _of_options(asked: Common) -> list[str]:

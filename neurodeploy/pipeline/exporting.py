@@ -10,7 +10,7 @@ from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.bundle.files import check_place, write_aside, writing
 from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.populations import SOURCE_NIR
-from neurodeploy.errors import BundleError, UserError
+from neurodeploy.errors import BundleError, UserError, some
 from neurodeploy.ir.network import Network
 from neurodeploy.ir.program import Program
 from neurodeploy.pipeline.comparing import has_float
@@ -32,7 +32,7 @@ def export(
     *,
     dt: float | None = None,
     format: str | None = None,
-    input: str | Path | None = None,
+    input: Any = None,
     steps: int | None = None,
     layout: str | None = None,
 ) -> dict[str, Any]:
@@ -107,9 +107,8 @@ def _as_layers(program: Program, target: Path) -> tuple[str, list[str]]:
 
     with writing(target), written_aside(target) as aside:
         write_program(aside, program)
-    note = (
-        f"{len(program.operations)} operations of the host between the layers are named in the metadata, not computed"
-    )
+    between = some(len(program.operations), "operation")
+    note = f"between the layers: {between} of the host, named in the metadata, not computed"
     return "the linear layers, as the chip computes them", [note]
 
 
@@ -118,8 +117,9 @@ def _as_parts(opened: Bundle, target: Path) -> tuple[str, list[str]]:
 
     rows = write_parts(target, opened)
     parts, cuts, host = (sum(kind in row for row in rows) for kind in ("part", "cut", "host"))
-    note = f"{cuts} pieces that NIR has no nodes for and {host} operations of the host stand between them in {ORDER}"
-    return f"{parts} parts of plain NIR, and all that runs them", [note]
+    rest = f"{some(cuts, 'piece')} that NIR has no nodes for, {some(host, 'operation')} of the host"
+    note = f"between them, in {ORDER}: {rest}"
+    return f"{some(parts, 'part')} of plain NIR, and all that runs them", [note]
 
 
 def _as_nir(network: Network, target: Path, dt: float | None) -> tuple[str, list[str]]:

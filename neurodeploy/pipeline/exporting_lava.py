@@ -12,7 +12,7 @@ import numpy as np
 
 from neurodeploy.bundle import AnyPath
 from neurodeploy.bundle.files import check_place, writing
-from neurodeploy.errors import BundleError, NeurodeployError, UserError
+from neurodeploy.errors import BundleError, NeurodeployError, UserError, some
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.pipeline.streams import first_sample, open_spiking
 from neurodeploy.storage.temporary import written_aside
@@ -48,7 +48,7 @@ def export_lava(
     check_place(place)
     opened = open_spiking(bundle)
     if opened.program.host:
-        problem = f"has {len(opened.program.host)} operations of a host, which no process of Lava's computes"
+        problem = f"has {some(len(opened.program.host), 'operation')} of a host, which no process of Lava's computes"
         raise UserError("ND3294", bundle, problem, "run it here, or convert the part without them")
     network, given = opened.program.network, dict[str, Ints]()
     notes = ["the script wants --input F.npz; neurons in the order of the chip: (x, y, channel)"]
@@ -68,7 +68,7 @@ def export_lava(
     _write(files)
     written = [path for path in (*files, net) if path.is_file()]
     return {
-        "file": str(place), "format": "lava", "what": f"{len(written)} files for Lava",
+        "file": str(place), "format": "lava", "what": f"{some(len(written), 'file')} for Lava",
         "bytes": sum(path.stat().st_size for path in written), "notes": notes,
     }  # fmt: skip
 

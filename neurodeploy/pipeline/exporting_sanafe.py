@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from neurodeploy.bundle import AnyPath
-from neurodeploy.errors import BundleError
+from neurodeploy.errors import BundleError, some
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.pipeline.session import read_mapping
 from neurodeploy.pipeline.streams import first_sample, open_spiking, refuse_hosted
@@ -48,6 +48,6 @@ def export_sanafe(
         notes.append(f"{', '.join(shifted)}: sums are shifted without rounding, SANA-FE computes in real numbers")
     notes.append("SANA-FE knows no chip borders: all chips are one flat mesh, priced as Loihi 1")
     return {
-        "file": str(folder), "format": "sanafe", "what": f"{len(texts)} files for SANA-FE",
+        "file": str(folder), "format": "sanafe", "what": f"{some(len(texts), 'file')} for SANA-FE",
         "bytes": sum(path.stat().st_size for path in texts), "notes": notes,
     }  # fmt: skip

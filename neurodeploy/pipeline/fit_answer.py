@@ -222,9 +222,9 @@ def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: R
         )
         said += head[found["head"]]
         wider = [r for r in rows if r["system"] == found["system"] and r["bits"] > found["bits"]]
-        refused = [f"{r['chips_used']} at {r['bits']}" for r in wider if r["chips"] is not None]
+        refused = [f"{r['chips_used']} at {some(r['bits'], 'bit')}" for r in wider if r["chips"] is not None]
         if refused:
-            said += f"; it would need {', '.join(refused)} bits"
+            said += f"; it would need {', '.join(refused)}"
         generate = found.get("generate")
         if generate:
             joules, seconds = generate["joules_per_token"]["board"], generate["seconds_per_token"]
@@ -238,7 +238,7 @@ def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: R
         error = max(rows, key=width)["error"]
         system = rows[0]["system"] if asked.alone else "any system"
         return f"{name} does not fit on {system}: {error['subject']}: {error['problem']}; {error['fix']}"
-    needs = [f"{_need(r)} at {r['bits']} bits" for r in rows if r["system"] == where["system"] and r["chips"]]
+    needs = [f"{_need(r)} at {some(r['bits'], 'bit')}" for r in rows if r["system"] == where["system"] and r["chips"]]
     system = where["system"] if asked.alone else f"any system, the largest being {where['system']}"
     available, whole = where["chips_available"], where["system_chips"]
     has = f"it has {whole}" if available == whole else f"at most {available} of its {whole} were asked for"

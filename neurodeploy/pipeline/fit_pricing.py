@@ -244,7 +244,8 @@ def _said(found: Row) -> str:
     ratio = found["beside_host_alone"]
     cheaper = "" if ratio["energy"] <= 1 else ", though the host alone takes less"
     return (
-        f"fallback at {found['bits']} bits: {gone} to the host {found['host']}, the rest on {some(found['chips'], 'chip')}: "
+        f"fallback at {some(found['bits'], 'bit')}: {gone} to the host {found['host']}, the rest on "
+        f"{some(found['chips'], 'chip')}: "
         f"{seconds:.3g} s and {joules:.3g} J a generated token at the wall, "
         f"{beside(ratio['energy'], ratio['time'], 'the host alone')} ({host_seconds:.3g} s, {host_joules:.3g} J); of what "
         f"leaves room, the set with the least {found['optimised']} leaves{cheaper}; streaming those weights in would take "

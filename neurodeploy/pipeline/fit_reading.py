@@ -52,8 +52,9 @@ class Asked:
 
 
 def checked(
-    system: str | None, bits: Sequence[int], chips: int | None, context: int | None, activity: float | None, host: str,
-    memory: Sequence[int], head: str, on_chip: str | None = None, kv_bits: int | None = None,
+    system: str | Path | None, bits: Sequence[int], chips: int | None, context: int | None, activity: float | None,
+    host: str, memory: Sequence[int], head: str, on_chip: str | None = None, kv_bits: int | None = None,
+    chip: str | Path | None = None,
 ) -> Asked:  # fmt: skip
     """The options as they are used; ND2045 for one out of range, ND4001, ND4003 for no such system or host."""
     from targets.hosts import get_host
@@ -72,7 +73,8 @@ def checked(
     need(on_chip is None or on_chip in ON_CHIP, "on_chip", on_chip, f"one of {', '.join(ON_CHIP)}")
     need(kv_bits is None or kv_bits in KV_BITS, "kv_bits", kv_bits, f"one of {', '.join(map(str, KV_BITS))}")
     profile = get_host(host)
-    systems = tuple(SYSTEMS.values()) if system is None else (get_system(system),)
+    need(chip is None or system is not None, "chip", chip, "it with a system")
+    systems = tuple(SYSTEMS.values()) if system is None else (get_system(str(system), chip),)
     if system is not None and chips is not None:
         need(chips <= systems[0].chips, "chips", chips, f"at most the {systems[0].chips} of {systems[0].name}")
     wanted = tuple(sorted(set(bits), reverse=True))

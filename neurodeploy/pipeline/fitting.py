@@ -42,8 +42,9 @@ def fit_models() -> dict[str, str]:
 @verb
 def fit(
     model: AnyPath,
-    system: str | None = None,
+    system: str | Path | None = None,
     *,
+    chip: str | Path | None = None,
     bits: Sequence[int] = BITS,
     chips: int | None = None,
     context: int | None = None,
@@ -63,7 +64,8 @@ def fit(
     Parameters
     ----------
     model : a Hugging Face folder or its config.json, a .gguf, a .nir or .net, a bundle, a hub id or a name of `fit_models`.
-    system : the system that is asked about; None tries all.
+    system : the system that is asked about, a name or a file of your own (docs/chips.md); None tries all. chip : a file of
+        a chip that takes the place of the system's own.
     bits : widths of weights to try, 1 to 8. chips : use at most so many chips.
     context : tokens before the one that is priced, and of the prompt (default 1024, or the model's positions); with
         attention on the chip also what a layer remembers at most (default 2048).
@@ -81,7 +83,7 @@ def fit(
         cannot be written, or ends in something else. `ModelError` : of the reader.
     """
     check_out(out)
-    asked = checked(system, bits, chips, context, activity, host, memory_kib, head, on_chip, kv_bits)
+    asked = checked(system, bits, chips, context, activity, host, memory_kib, head, on_chip, kv_bits, chip)
     if progress:
         progress("fit", 0, 1)
     program, kept = read_model(model, dt, generic, asked)
@@ -123,7 +125,7 @@ def fit(
         "chip_plan": chip_plan,
         "fallback": fallback,
         "assumptions": prices.assumptions(),
-        "notes": fit_answer.notes(program),
+        "notes": [*(s.origin.note(s.name) for s in asked.systems if s.origin), *fit_answer.notes(program)],
     }
     return saved("fit", told, out)
 

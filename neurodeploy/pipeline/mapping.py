@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 @verb
 def map(
     bundle: AnyPath,
-    system: str = "kapoho-point",
+    system: str | Path = "kapoho-point",
     *,
+    chip: str | Path | None = None,
     chips: int | None = None,
     offload: bool = True,
     plan: str | Path | None = None,
@@ -47,7 +48,7 @@ def map(
     place: bool = True,
     work: str | Path | None = None,
     host: str = "cpu-generic",
-    rates: str | Path | None = None,
+    rates: Any = None,
     steps: int | None = None,
     layout: str | None = None,
     progress: Progress | None = None,
@@ -56,6 +57,8 @@ def map(
 
     Parameters
     ----------
+    system : a name, or a .toml or .json file of your own (docs/chips.md). chip : such a file of a chip that takes the place
+        of the system's own. What the file says is kept in the mapping, so that the bundle can be opened without it.
     chips : use only so many chips of the system. Populations that do not fit them are left to the host, and the dictionary
         has their figures under "offload"; without `chips` a model that does not fit is an error.
     offload : False: an error with `chips` too.
@@ -81,7 +84,7 @@ def map(
     from targets.hosts import get_host
     from targets.systems import get_system
 
-    opened, target, profile = open_bundle(bundle), get_system(system), get_host(host)
+    opened, target, profile = open_bundle(bundle), get_system(str(system), chip), get_host(host)
     if write_plan is not None:
         check_place(Path(write_plan))
     if progress:

@@ -64,7 +64,7 @@ def energy(
     bundle: AnyPath,
     *,
     text: str | Path | None = None,
-    input: str | Path | None = None,
+    input: Any = None,
     prompt_tokens: int | None = None,
     tokens: int | None = None,
     steps: int | None = None,
@@ -234,6 +234,8 @@ def price(
     last = list(phases)[-1]
     measured = metrics(program, phases[last], exact=program.streamed)
     found = report_json(ledgers, worked[last], system.chip, measured)
+    if system.origin is not None:
+        found["system_file"] = system.origin.to_json()
     if asked is None:
         return found
     for phase, each in worked.items():

@@ -27,7 +27,7 @@ def report(
     out: str | Path,
     *,
     text: str | Path | None = None,
-    input: str | Path | None = None,
+    input: Any = None,
     max_tokens: int | None = None,
     prompt_tokens: int | None = None,
     tokens: int | None = None,

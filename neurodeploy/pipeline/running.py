@@ -34,7 +34,7 @@ def run(
     bundle: AnyPath,
     text: str | Path | None = None,
     *,
-    input: str | Path | None = None,
+    input: Any = None,
     max_tokens: int | None = None,
     steps: int | None = None,
     layout: str | None = None,
@@ -54,7 +54,8 @@ def run(
 
     Of a language model: the `text` is prefilled, `max_tokens` of it (default: 512).
 
-    Of a spiking network: `input` is run for `steps` of it (default: all). `layout`: "sample-first" or "time-first", the
+    Of a spiking network: `input` (a file, an array or tensor, or arrays by name) is run for `steps` of it (default: all).
+    `layout`: "sample-first" or "time-first", the
     order of the axes of `input`; None is the first, with a question in "open_questions" where that makes samples of one
     step. `probes` are "POPULATION.VARIABLE"; `out` (.npz) takes outputs and probes, with neurons in the order of the source.
     `checkpoint` takes the state every half minute and at the end, also of an interrupted run (ND3266), each time after `out`

@@ -77,10 +77,10 @@ def load_mapping(bundle: Bundle) -> tuple[Mapping, SystemSpec, list[str]]:
     """The bundle's mapping, its system, and what the verifier has against it: nothing, unless the file was changed."""
     from partitioner.files.json_form import mapping_from_json
     from partitioner.verify.violations import verify
-    from targets.systems import get_system
+    from targets.systems import get_system, kept_system
 
     mapping = mapping_from_json(bundle.read_mapping())
-    system = get_system(mapping.system)
+    system = get_system(mapping.system) if mapping.origin is None else kept_system(mapping.origin)
     return mapping, system, verify(mapping, bundle.program, system)
 
 

@@ -16,7 +16,7 @@ from neurodeploy.accounting.outlines import Assumed
 from neurodeploy.bundle import AnyPath, Bundle, open_bundle
 from neurodeploy.conversion.hollow import raised
 from neurodeploy.conversion.presets import ON_CHIP
-from neurodeploy.errors import UserError
+from neurodeploy.errors import UserError, some
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping
 from neurodeploy.ir.run import ActivityCounts, RunActivity
@@ -151,7 +151,9 @@ def _planned(opened: Bundle, on_chip: str, system: str, prompt: int, activity: f
     row = found["rows"][0]
     note = "" if weights == "rows" else "planned with 8 bits a weight"
     if not row["fits"]:
-        needs = f"needs {row['chips_used']} chips" if row.get("chips_used") else "needs more than the system has"
+        needs = (
+            f"needs {some(row['chips_used'], 'chip')}" if row.get("chips_used") else "needs more than the system has"
+        )
         note = "; ".join(filter(None, [note, f"does not fit: {needs}"]))
     phases = {name: row.get(name) for name in ("generate", "prefill")}
     crossings = None

@@ -10,6 +10,7 @@ from functools import wraps
 from inspect import signature
 from typing import Any, ParamSpec, TypeVar, overload
 
+from neurodeploy.pipeline.in_memory import as_files
 from neurodeploy.reporting.answer import Answer, Result, ResultRows
 from neurodeploy.reporting.progress import reporter, somebody_watches
 
@@ -45,15 +46,16 @@ def called(work: Callable[P, A]) -> Callable[P, A]:
     """`work`, which makes an `Answer` of a kind of its own, as a verb.
 
     Where it takes a `progress` and is given None, one is drawn on stderr if that is a terminal, or said in a notebook; never
-    elsewhere. Its answer, and what it remarks (`REMARKS`), goes to the logger "neurodeploy".
+    elsewhere. Arrays and tensors are taken where files of numbers are (`in_memory`). Its answer, and what it remarks
+    (`REMARKS`), goes to the logger "neurodeploy".
     """
     takes_progress, name = "progress" in signature(work).parameters, work.__name__
 
     @wraps(work)
     def begun(*given: P.args, **named: P.kwargs) -> A:
         _logger.debug("%s%s %s", name, given, named)
-        with _shown(takes_progress and named.get("progress") is None) as told:
-            named.update(told)
+        with _shown(takes_progress and named.get("progress") is None) as told, as_files(named) as files:
+            named.update(told | files)
             found = work(*given, **named)
         _log(name, found)
         return found

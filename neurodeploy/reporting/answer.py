@@ -21,8 +21,6 @@ VERSIONS = {
     "convert": 1, "map": 1, "run": 1, "generate": 1, "eval": 1, "energy": 2, "fit": 2, "calibrate": 1, "export": 1,
     "verify": 1, "doctor": 1, "demo": 1, "explore": 1, "diff": 1,
 }  # fmt: skip
-#: Lines of a `repr`.
-LINES = 5
 #: Endings that `save` writes.
 ENDINGS = (".json", ".csv", ".html")
 
@@ -37,16 +35,17 @@ class Answer:
         from neurodeploy.reporting.answer_words import headlines
 
         lines = headlines(self.verb, self)
-        return "\n".join(lines[:LINES]) if lines else super().__repr__()
+        return "\n".join(lines) if lines else super().__repr__()
 
     def __str__(self) -> str:
         return repr(self)
 
-    def show(self, console: Console | None = None) -> None:
-        """Print the whole summary, as the command line does, on stdout or on a console of rich."""
-        from neurodeploy.reporting.terminal import show
+    def show(self, console: Console | None = None, *, brief: bool = False) -> None:
+        """Print the whole summary, as the command line does with ``-v``, on stdout or on a console of rich; `brief`: the
+        answer in five lines, as it does without."""
+        from neurodeploy.reporting import terminal
 
-        show(self.verb, self, console)
+        (terminal.show_brief if brief else terminal.show)(self.verb, self, console)
 
     def _repr_html_(self) -> str | None:
         """For notebooks: the sections of the report that it has the data of, otherwise the words of the terminal."""

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from rich.console import Console
-from rich.text import Text
 
-from neurodeploy.reporting import page
+from neurodeploy.reporting import page, units
+from neurodeploy.reporting.brief import brief
 from neurodeploy.reporting.derive import phases
 from neurodeploy.reporting.diff_page import diff_page
 from neurodeploy.reporting.exploration_page import exploration_page
@@ -31,29 +31,12 @@ _PAGES: Mapping[str, Callable[[Any], str]] = {
 _CHANGED = (KeyError, TypeError, AttributeError, ValueError, IndexError)
 
 
-class _Lines(Console):
-    """A console that keeps the sentences and leaves out tables and rules."""
-
-    def __init__(self) -> None:
-        super().__init__(file=io.StringIO(), width=_WIDTH, highlight=False, force_terminal=False, force_jupyter=False)
-        self.said: list[str] = []
-
-    def print(self, *objects: Any, **options: Any) -> None:
-        self.said += [line for each in objects if isinstance(each, Text) for line in each.plain.splitlines()]
-
-    def rule(self, *objects: Any, **options: Any) -> None:
-        return None
-
-
 def headlines(verb: str, found: Any) -> list[str]:
-    """The sentences of a verb's summary, in order, or its rows where it has none; nothing where parts were taken out."""
-    console = _Lines()
+    """The answer in five lines at most, each cut where it is long; nothing where parts were taken out."""
     try:
-        show(verb, found, console)
-        lines = console.said or _words(verb, found).splitlines()
+        return [shorten(units.breakable(line.text), _WIDTH) for line in brief(verb, found)]
     except _CHANGED:
         return []
-    return [shorten(line, _WIDTH) for line in lines if line.strip()]
 
 
 def shorten(line: str, width: int) -> str:

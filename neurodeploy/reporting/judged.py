@@ -46,13 +46,13 @@ def metric_rows(found: Data) -> Iterator[MetricRow]:
     transport = hops["unicast"]["transport_energy_j"]
     if transport is not None:
         yield MetricRow("transport energy", si(transport, "J"), si(bounds["transport_energy_j"], "J"), bounds["ratio"])
-    text = f"{si(links['max'])} messages, p99 {si(links['p99'])}, mean {si(links['mean'])}"
+    text = f"{units.some(links['max'], 'message', si)}, p99 {si(links['p99'])}, mean {si(links['mean'])}"
     yield MetricRow("busiest mesh link", text, si(links["lower_bound"]), links["ratio"])
-    yield MetricRow("busiest port of a chip", f"{si(links['busiest_port']['messages'])} messages")
+    yield MetricRow("busiest port of a chip", units.some(links["busiest_port"]["messages"], "message", si))
     busiest = between["busiest"]
     if busiest is not None:
-        links_used = units.count(between["links_used"])
-        yield MetricRow("packets between chips", f"{si(between['packets'])} on {links_used} links")
+        links_used = units.some(between["links_used"], "link")
+        yield MetricRow("packets between chips", f"{si(between['packets'])} on {links_used}")
         spent = f", {si(busiest['seconds'], 's')} of its bandwidth" if busiest["seconds"] is not None else ""
         text, bound = f"{busiest['from']} to {busiest['to']}: {si(busiest['messages'])}{spent}", between["lower_bound"]
         yield MetricRow("busiest link of chips", text, si(bound), busiest["messages"] / bound if bound else None)
@@ -62,7 +62,7 @@ def metric_rows(found: Data) -> Iterator[MetricRow]:
             "step, all cores at work", f"{text}barrier {si(time['barrier_s'], 's')}; {time['bound_by']} bind"
         )
     host = found["fallback"]
-    text = f"{host['crossings']:g} crossings, {si(host['bytes'], 'B')}"
+    text = f"{units.some(host['crossings'], 'crossing')}, {si(host['bytes'], 'B')}"
     yield MetricRow("host border", text)
     mapper = found["mapper"]
     spent = f", {si(mapper['seconds'], 's')}" if mapper["seconds"] is not None else ""

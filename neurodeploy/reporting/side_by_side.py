@@ -56,12 +56,11 @@ def remarks(rows: Sequence[Data]) -> list[str]:
         said.append("systems differ: " + ", ".join(f"{row['on_chip']} {row['system']}" for row in rows if row["chips"]))
     texts: set[Any] = {(row["loss"]["text"], row["loss"]["tokens"]) for row in rows if row["loss"]}
     if len(texts) > 1:
-        said.append(
-            "losses were measured on different texts: " + ", ".join(f"{t}, {n} tokens" for t, n in sorted(texts))
-        )
+        each = ", ".join(f"{text}, {units.some(tokens, 'token')}" for text, tokens in sorted(texts))
+        said.append(f"losses were measured on different texts: {each}")
     elif texts:
         ((text, tokens),) = texts
-        said.append(f"losses on {units.count(tokens)} tokens of {text}")
+        said.append(f"losses on {units.some(tokens, 'token')} of {text}")
     if any(row["loss"] is None for row in rows):
         said.append("a loss is known once `neurodeploy eval --keep` has run on the bundle")
     return said

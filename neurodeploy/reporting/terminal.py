@@ -13,6 +13,7 @@ from rich.console import Console
 from neurodeploy.accounting.ledger import BOUNDARIES
 from neurodeploy.accounting.report_json import BOUNDARY_TEXT
 from neurodeploy.reporting import derive, side_by_side, units, what_if, without_chip
+from neurodeploy.reporting.brief import BRIEFS, brief, explain_answer
 from neurodeploy.reporting.terminal_board import UNITS
 from neurodeploy.reporting.terminal_checks import print_doctor, print_paths, print_verify
 from neurodeploy.reporting.terminal_diff import print_diff
@@ -21,38 +22,22 @@ from neurodeploy.reporting.terminal_fit import print_fit, print_fit_models
 from neurodeploy.reporting.terminal_metrics import print_metrics
 from neurodeploy.reporting.terminal_offload import print_offload
 from neurodeploy.reporting.terminal_run import (
+    print_answer,
     print_convert,
     print_eval,
     print_export,
     print_generate,
-    print_open,
     print_run,
 )
-from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table
+from neurodeploy.reporting.terminal_table import listed, open_console, say, show_table, told
 
 
 def print_map(found: Mapping[str, Any], console: Console) -> None:
     """Fit, chips and cores against the lower bound, and how full each budget is."""
-    used, bound = found["cores_used"], found["cores_lower_bound"]
-    over = f", {units.percent(used / bound - 1, 2)} above the least possible {units.count(bound)}" if bound else ""
-    verdict, left = derive.fit_of(found), units.some(found["host_islands"], "island")
-    chips = f"{units.count(found['chips_used'])} of {units.some(found['chips_available'], 'chip')}"
-    said = f"fits partly, {left} on the host, {chips}" if verdict == derive.PARTLY else f"{verdict}, {chips}"
-    colour = {derive.PARTLY: " yellow", derive.NOT_FIT: " red"}.get(verdict, "")
-    say(console, f"{found['system']}: {said}", f"bold{colour}")
+    told(console, BRIEFS["map"](found))
     listed(console, found.get("open_questions", ()), "bold yellow", "  ")
-    say(console, f"{units.some(used, 'core')}{over}; bound by {units.words(found['binding_resource'])}")
     rows = [_budget(name, entry) for name, entry in found["utilisation"].items()]
     show_table(console, ["Budget of a core", "Mean>", "Fullest core>", "Limit>"], rows)
-    border = found.get("border_bytes_per_token")
-    if border is not None:
-        own = len(found["host_ops"]) - len((found.get("offload") or {}).get("on_host", ()))
-        rest = f", {own} host operations" if "unit" not in found else " if every neuron sends"
-        moved = ""
-        if found.get("steps_per_token"):
-            cross, steps = found["crossings_per_token"], found["steps_per_token"]
-            moved = f" in {cross:,.4g} crossings, {steps:,.4g} steps of the chip"
-        say(console, f"{units.si(border, 'B')} per {found.get('unit', 'token')} over the host border{moved}{rest}")
     listed(console, found["violations"], "red", "  ")
     if found.get("offload"):
         print_offload(found["offload"], console)
@@ -60,8 +45,6 @@ def print_map(found: Mapping[str, Any], console: Console) -> None:
         print_metrics(found["metrics"], console)
     if "between_chips" in found.get("rates", {}):
         say(console, f"experts that follow one another: {units.percent(found['rates']['between_chips'])} between chips")
-    if found.get("plan"):
-        say(console, f"plan written to {found['plan']}")
 
 
 def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:
@@ -73,19 +56,16 @@ def _budget(name: str, entry: Mapping[str, Any]) -> list[str]:
 
 
 def print_energy(found: Mapping[str, Any], console: Console) -> None:
-    """What is open, then each phase apart: joules and time at each boundary, and by component with basis."""
-    print_open(console, found)
+    """The answer, what is open, then each phase apart: joules and time at each boundary, and by component with basis."""
+    print_answer(console, found, BRIEFS["energy"](found))
     texts: Mapping[str, str] = found.get("boundaries") or BOUNDARY_TEXT
-    notes: dict[str, set[str]] = {"assumptions": set(), "not_modelled": set()}
     for name, phase in derive.phases(found).items():
         if phase is None:
             continue
         unit, seconds = derive.unit_of(name), phase["seconds_per_token"]
         speed = f"{units.si(phase['tokens_per_s'])} {unit}s/s ({units.span(derive.rate_band(seconds), '')})"
-        joules = phase["joules_per_token"].get(derive.HEADLINE_BOUNDARY)
-        spent = f"{units.si(joules['nominal'], 'J')} at the {derive.HEADLINE_BOUNDARY} boundary, " if joules else ""
-        head = f"{derive.PHASE_TEXT[name].capitalize()}: {spent}{units.spread(seconds, 's')}"
-        say(console, f"{head}, {speed}, bound by {units.words(phase['bound_by'])}", "bold")
+        head = f"{derive.PHASE_TEXT[name].capitalize()}: {units.spread(seconds, 's')}, {speed}"
+        say(console, f"{head}, bound by {units.words(phase['bound_by'])}", "bold")
         rows = [
             [boundary, units.si(band["nominal"], "J"), units.span(band, "J"), texts.get(boundary, "")]
             for boundary in BOUNDARIES
@@ -111,24 +91,14 @@ def print_energy(found: Mapping[str, Any], console: Console) -> None:
         if ways := without_chip.ways(phase, unit):
             show_table(console, *ways)
             listed(console, without_chip.verdicts(phase), lead="")
-        for key, texts_of in notes.items():
-            texts_of.update(phase[key])  # type: ignore[literal-required]
-    count = [len(lines) for lines in notes.values()]
-    said = f"{count[0]} assumptions and {count[1]} omissions stand beside these figures: see --json or report"
-    say(console, f"modelled, not measured; {said}", "dim")
     if found.get("variants"):
         print_variants(found["variants"], console)
 
 
 def print_explain(found: Sequence[Any], console: Console) -> None:
     """What runs where, by layer pattern with device and bytes, then each rule once with its text and its remedy."""
-    chip = sum(op["device"] == "chip" for op in found)
+    say(console, *explain_answer(found))
     thing, unit = derive.steps_of(found)
-    crossings, steps = (sum(op.get(f"{what}_per_token", 0) for op in found) for what in ("crossings", "steps"))
-    moved = (
-        f": {crossings:,.4g} crossings of the host border and {steps:,.4g} steps of the chip a {unit}" if steps else ""
-    )
-    say(console, f"{units.count(chip)} of {units.some(len(found), thing)} run on the chip{moved}", "bold")
     rows = [
         [
             group.pattern, group.layers, units.count(group.count), group.device, group.rule,
@@ -139,13 +109,17 @@ def print_explain(found: Sequence[Any], console: Console) -> None:
     show_table(console, [thing.capitalize(), "Layers", "How many>", "Device", "Rule", f"Bytes a {unit}>"], rows)
     for rule, op in {op["rule"]: op for op in reversed(found) if op["device"] != "chip"}.items():
         wordings = len({other["reason"] for other in found if other["rule"] == rule})
-        say(console, f"{rule}: {op['reason']}" + (f" (one of {wordings} wordings)" if wordings > 1 else ""))
+        say(
+            console,
+            f"{rule}: {op['reason']}" + (f" (one of {units.some(wordings, 'wording')})" if wordings > 1 else ""),
+        )
         if op["remedy"]:
             say(console, f"  to put it on the chip: {op['remedy']}", "dim")
 
 
 def print_demo(found: Mapping[str, Any], console: Console) -> None:
-    """Every step of the demo in order, each as its own verb prints it."""
+    """The answer, then every step of the demo in order, each as its own verb prints it."""
+    told(console, BRIEFS["demo"](found))
     for verb in ("convert", "map", "explain", "verify", "eval", "energy"):
         console.rule(verb, align="left", style="dim")
         show(verb, found[verb], console)
@@ -156,8 +130,6 @@ def print_demo(found: Mapping[str, Any], console: Console) -> None:
     last = found["compared"][-1]["on_chip"]
     console.rule(f"with --on-chip {last}", align="left", style="dim")
     print_generate(found[last]["generate"], console)
-    others = [name for name, same in found["same_text"].items() if not same]
-    say(console, f"other text with {', '.join(others)}" if others else "the same text whatever is on the chip", "bold")
     print_variants(found["compared"], console)
     for name, ops in found["host"].items():
         say(console, f"the host computes with {name}: {', '.join(ops)}", "dim")
@@ -172,9 +144,7 @@ def print_variants(rows: Sequence[Mapping[str, Any]], console: Console) -> None:
 
 def print_calibrate(found: Mapping[str, Any], console: Console) -> None:
     """What was measured beside the account before and after, and the bands that have shrunk."""
-    figures = units.some(found["figures"], "figure")
-    said = f"{figures} explained to {units.si(found['missed'])} of their errors, root of the mean square"
-    say(console, f"{found['out']}: {units.some(len(found['coefficients']), 'coefficient')} of {found['chip']}", "bold")
+    told(console, BRIEFS["calibrate"](found))
     rows = [
         [
             row["name"], row["phase"], f"{row['quantity']} {row['boundary'] or ''}".strip(),
@@ -194,7 +164,6 @@ def print_calibrate(found: Mapping[str, Any], console: Console) -> None:
         for row in found["coefficients"]
     ]  # fmt: skip
     show_table(console, ["Coefficient", "Before>", "After>", "Band of before>"], rows)
-    say(console, f"{said}; use it with energy --coefficients {found['out']}", "dim")
 
 
 def _bands(row: Mapping[str, Any]) -> list[str]:
@@ -216,5 +185,13 @@ _PRINTERS: dict[str, Callable[[Any, Console], None]] = {
 
 
 def show(verb: str, found: Any, console: Console | None = None) -> None:
-    """Print what a verb returned."""
+    """Print all of what a verb returned, its answer first."""
     _PRINTERS[verb](found, console or open_console())
+
+
+def show_brief(verb: str, found: Any, console: Console | None = None) -> None:
+    """Print the answer of a verb, five lines at most; of one that lists (`fit --list`) the list."""
+    if verb in BRIEFS:
+        told(console or open_console(), brief(verb, found))
+    else:
+        show(verb, found, console)

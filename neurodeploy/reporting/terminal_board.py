@@ -28,8 +28,12 @@ def print_board(found: Mapping[str, Any], console: Console) -> None:
     rows = [[row["event"], row["field"], units.si(row["nominal"]), units.span(row, "")] for row in found["entries"]]
     show_table(console, ["Event", "Lava's field", "Of a sample>", "Low – high over samples>"], rows)
     outputs = found["outputs"]
-    same = "the simulation's bits" if not outputs["differing"] else f"{units.count(outputs['differing'])} bins differ"
+    same = (
+        "the simulation's bits"
+        if not outputs["differing"]
+        else f"{units.some(outputs['differing'], 'bin')} not the same"
+    )
     late = units.some(outputs["lag"], "step")
-    say(console, f"outputs of {units.count(outputs['bins'])} bins came {late} late: {same}")
+    say(console, f"outputs of {units.some(outputs['bins'], 'bin')} came {late} late: {same}")
     say(console, f"placement: {found['placement']['says']}")
     listed(console, found["missing"], "dim", "not to be had: ")

@@ -7,9 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from neurodeploy.reporting import units
+from neurodeploy.reporting import brief_made, units
 from neurodeploy.reporting.terminal_offload import beside
-from neurodeploy.reporting.terminal_table import say, show_table
+from neurodeploy.reporting.terminal_table import say, show_table, told
 
 #: Groups of the fallback, problems and notes that are shown; `--json` has all.
 LINES = 6
@@ -17,11 +17,8 @@ LINES = 6
 
 def print_fit(found: Mapping[str, Any], console: Console) -> None:
     """Answer, model, rows, problems, chip plan, fallback, what it all rests on."""
-    say(console, found["answer"], "bold" if found["fits"] else "bold red")
-    if found["kind"] == "spiking network":
-        say(console, f"{units.count(found['neurons'])} neurons, {units.count(found['synapses'])} synapses")
-    else:
-        _model(console, found)
+    told(console, brief_made.fit(found))
+    if found["kind"] != "spiking network":
         _plans(console, found["plans"])
     _systems(console, found["rows"])
     _prices(console, found["rows"])
@@ -35,7 +32,7 @@ def print_fit(found: Mapping[str, Any], console: Console) -> None:
     if found.get("assumed"):
         given = found["assumed"]
         said = f"assumed: {given['activity']:g} of activations non-zero ({given['activity_source']}); context "
-        say(console, f"{said}{units.count(given['context'])} tokens; host {found['host']}", "dim")
+        say(console, f"{said}{units.some(given['context'], 'token')}; host {found['host']}", "dim")
     for note in found["notes"]:
         say(console, f"note: {note}", "dim")
     if "out" in found:
@@ -45,18 +42,6 @@ def print_fit(found: Mapping[str, Any], console: Console) -> None:
 def print_fit_models(found: Mapping[str, str], console: Console) -> None:
     """Names that need no file."""
     show_table(console, ["Name", "Model and source of its configuration"], [[*row] for row in found.items()])
-
-
-def _model(console: Console, found: Mapping[str, Any]) -> None:
-    weights = found["weights"]
-    active = f", {units.si(weights['active'])} of them met by a token" if weights["active"] != weights["body"] else ""
-    tied = "tied to the head" if weights["tied"] else f"head {units.si(weights['head'])}"
-    say(
-        console,
-        f"{found['family']}, {found['layers']} layers, {units.si(weights['total'])} parameters: {units.si(weights['body'])} "
-        f"weights in projections{active}; embedding {units.si(weights['embedding'])}, {tied}; norms, biases and the like "
-        f"{units.si(weights['small'])}",
-    )
 
 
 def _plans(console: Console, plans: Sequence[Mapping[str, Any]]) -> None:
@@ -87,7 +72,7 @@ def _systems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         key = (row["system"], row["memory_kib"])
         line = lines.setdefault(key, [_called(*key), units.count(row["chips_available"])])
         line.append(_cell(row))
-    heads = ["System", "Chips>", *(f"{width} bits>" for width in widths)]
+    heads = ["System", "Chips>", *(f"{units.some(width, 'bit')}>" for width in widths)]
     show_table(console, heads, list(lines.values()))
 
 
@@ -112,7 +97,7 @@ def _prices(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
     """Of every plan that fits: crossings a token, and what a generated and a prompt token take, with what binds."""
     table = []
     for row in (row for row in rows if row["fits"] and "generate" in row):
-        line = [f"{_called(row['system'], row['memory_kib'])}, {row['bits']} bits"]
+        line = [f"{_called(row['system'], row['memory_kib'])}, {units.some(row['bits'], 'bit')}"]
         line.append(f"{row['generate']['crossings_per_token']:.4g}")
         for phase in ("generate", "prefill"):
             joules, seconds = (row[phase][key] for key in ("joules_per_token", "seconds_per_token"))
@@ -129,7 +114,7 @@ def _prices(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
 def _on_chip(console: Console, found: Mapping[str, Any]) -> None:
     said = f"on the chip: {found['what']}"
     if "bytes" in found:
-        held = f"keys and values of {units.count(found['context'])} tokens at most, {found['bits']} bits each"
+        held = f"keys and values of {units.some(found['context'], 'token')} at most, {units.some(found['bits'], 'bit')} each"
         said += f" (attention there is hypothetical); {held}, {units.si(found['bytes'], 'B')}"
     say(console, said, "dim")
 
@@ -145,13 +130,13 @@ def _problems(console: Console, rows: Sequence[Mapping[str, Any]]) -> None:
         seen.add(key)
         problem = row["problem"]
         what = f"{problem['layer']}: {units.words(problem['resource'])}"
-        where = f"{_called(*key)}, {row['bits']} bits"
+        where = f"{_called(*key)}, {units.some(row['bits'], 'bit')}"
         table.append([where, what, problem["need"], problem["limit"], problem["remedy"]])
     show_table(console, ["Does not fit", "Layer: resource", "Needs", "Limit", "Remedy"], table[:LINES])
 
 
 def _chips(console: Console, plan: Mapping[str, Any]) -> None:
-    boards = f" of {units.count(plan['boards'])} boards" if plan["boards"] > 1 else ""
+    boards = f" of {units.some(plan['boards'], 'board')}" if plan["boards"] > 1 else ""
     awake = plan["awake_chips_per_token"]
     line = (
         f"chip plan, {units.some(plan['bits'], 'bit')} on {plan['system']}: {units.some(plan['chips'], 'chip')}{boards}"
@@ -171,7 +156,7 @@ def _chips(console: Console, plan: Mapping[str, Any]) -> None:
 def _fallback(console: Console, found: Mapping[str, Any]) -> None:
     on_chips, gone = found["on_chips"], found["on_host"]
     used = f"{units.some(found['chips'], 'chip')} used"
-    say(console, f"fallback on {found['system']} at {found['bits']} bits: {used}", "bold")
+    say(console, f"fallback on {found['system']} at {units.some(found['bits'], 'bit')}: {used}", "bold")
     kept = [[u["unit"], units.ranges(u["layers"]), units.count(u["copies"]), units.count(u["cores"])] for u in on_chips]
     show_table(console, ["On chips", "Layers", "Copies>", "Cores>"], kept[:LINES])
     copies = [f"{units.count(g['copies'])} of {units.count(g['of'])}" for g in gone]
@@ -195,6 +180,6 @@ def _fallback(console: Console, found: Mapping[str, Any]) -> None:
         f"the host must hold {units.si(held['plan'], 'B')} of weights, alone {units.si(held['alone'], 'B')} (a byte a "
     )
     say(console, f"{said}weight, whatever its width): whether it can is not checked")
-    said = f"{crossings['plan']:.4g} border crossings a token, {crossings['resident']:.4g} if all were resident; streaming "
-    said += f"what left would move {units.si(streaming['bytes_per_token'], 'B')} a token, {time}: {streaming['said']}"
-    say(console, said)
+    said = f"{units.some(crossings['plan'], 'border crossing')} a token, {crossings['resident']:.4g} if all were resident; "
+    moved = units.si(streaming["bytes_per_token"], "B")
+    say(console, f"{said}streaming what left would move {moved} a token, {time}: {streaming['said']}")

@@ -19,7 +19,14 @@ def print_metrics(found: Data, console: Console) -> None:
         [name, transport, *(units.si(row[key]) for key in COUNTS), ratio(row["ratio"])]
         for name, transport, row in null_rows(found)
     ]
-    heads = ["Placement of the same cores", "Transport>", "Msgs x hops>", "Chip packets>", "Busiest link>", "Ours/it>"]
+    heads = [
+        "Placement of the same cores",
+        "Transport>",
+        "Messages x hops>",
+        "Chip packets>",
+        "Busiest link>",
+        "Ours/it>",
+    ]
     show_table(console, heads, rows)
     nulls = found["nulls"]
     notes = [*found["mapper"]["notes"], *(nulls["notes"] if nulls else [])]

@@ -7,30 +7,20 @@ from typing import Any
 
 from rich.console import Console
 
-from neurodeploy.reporting import units
+from neurodeploy.reporting import brief_made, brief_run, units
 from neurodeploy.reporting.derive import POPULATION, PROJECTION, alike, differing
+from neurodeploy.reporting.said import Said
 from neurodeploy.reporting.terminal_board import print_board
-from neurodeploy.reporting.terminal_table import LINES, extent, listed, say, show_table
+from neurodeploy.reporting.terminal_table import listed, say, show_table, told
 
 #: Places that one gathered line names.
 _PLACES = 3
 
 
 def print_convert(found: Mapping[str, Any], console: Console) -> None:
-    """What is open, the bundle, what the network holds and takes, the weakest places, every repair."""
-    print_open(console, found)
-    say(console, f"{found['model']} ({found['family']}) -> {found['bundle']}", "bold")
-    preset, calibration = found.get("preset"), found.get("calibration")
-    how = f"time step {units.si(found['dt_s'], 's')}" if found["dt_s"] else "no time step stated"
-    if preset:
-        how = f"{_bits(found, preset)}, payloads {preset['payload_bits']} bit, preset {preset['name']}"
-    sent = found.get("synaptic_events_sent", 1.0)
-    how += f", {units.percent(sent)} of synaptic events" if sent < 1 else ""
-    say(
-        console,
-        f"{units.some(found['neurons'], 'neuron')} in {units.some(found['populations'], 'population')}, "
-        f"{units.si(found['synapses'])} synapses in {units.some(found['projections'], 'projection')}; {how}",
-    )
+    """The bundle, what is open, what the network holds and takes, the weakest places, every repair."""
+    print_answer(console, found, brief_made.convert(found))
+    calibration = found.get("calibration")
     if found.get("inputs"):
         ends = [
             f"{word} {', '.join(f'{name} {_shape(sides)}' for name, sides in found[key].items())}"
@@ -38,11 +28,12 @@ def print_convert(found: Mapping[str, Any], console: Console) -> None:
         ]
         say(console, "; ".join(ends))
     if calibration:
-        say(console, f"calibrated on {units.count(calibration['tokens'])} tokens of {calibration['text']}")
+        say(console, f"calibrated on {units.some(calibration['tokens'], 'token')} of {calibration['text']}")
     if found.get("resumed"):
-        say(console, f"{units.count(found['resumed'])} projections were finished by an earlier run that was broken off")
+        resumed = units.some(found["resumed"], "projection")
+        say(console, f"{resumed} came finished from an earlier run that was broken off")
     if found.get("wide_axons"):
-        say(console, f"{units.count(found['wide_axons'])} axons carry the wide exponent")
+        say(console, f"{units.some(found['wide_axons'], 'axon')} with the wide exponent")
     rows = [[site["path"], f"{site['output_sqnr_db']:.1f} dB"] for site in found.get("worst_sites", ())]
     show_table(console, ["Weakest sites", "Output SQNR>"], rows)
     rows = [
@@ -57,15 +48,8 @@ def print_convert(found: Mapping[str, Any], console: Console) -> None:
 
 
 def _tensors(found: Mapping[str, Any], console: Console) -> None:
-    """Of a module or an ONNX file: how far it is from its original, what loses most, what stays on the host."""
-    check, share = found["check"], found["multiply_adds"]["on_chip"]
-    for name, row in check["outputs"].items():
-        same = f", the same largest in {units.percent(row['same_largest'])}" if "same_largest" in row else ""
-        off = units.percent(row["largest_relative"])
-        samples = units.some(check["samples"], "sample")
-        say(console, f"{name}: at most {off} of the largest output off on {samples}{same} ({check['against']})")
-    if share is not None:
-        say(console, f"{units.percent(share)} of multiply-adds on the chip")
+    """Of a module or an ONNX file: what loses most, what stays on the host."""
+    check = found["check"]
     _codes(found.get("codes"), console)
     weak = [[row["path"], row["form"], row["where"], f"{row['sqnr_db']:.1f} dB"] for row in check["worst"]]
     show_table(console, ["Loses most", "Operation", "At", "SQNR>"], weak)
@@ -75,39 +59,16 @@ def _tensors(found: Mapping[str, Any], console: Console) -> None:
     rows = [[form, units.count(count), reason] for (form, reason), count in kept.items()]
     show_table(console, ["On the host", "How many>", "Because"], rows)
     for name, count in check["saturated"].items():
-        say(console, f"saturated: {name} {units.count(count)} times on the samples")
+        say(console, f"saturated: {name} {units.some(count, 'time')} on the samples")
 
 
 def _codes(codes: Mapping[str, Any] | None, console: Console) -> None:
-    """What was tried of ways to send values, and what was taken."""
-    if not codes:
-        return
-    chosen, plain = codes["chosen"], codes["tried"][0]
-    share = chosen["synaptic_events"] / plain["synaptic_events"] if plain["synaptic_events"] else 1.0
-    lost = f"loss {units.percent(chosen['loss'])}, at most {units.percent(codes['bound'])} asked"
-    say(console, f"code {code_name(chosen)}: {share:.2f} times the synaptic events of graded values, {lost}")
-    rows = [
-        [code_name(row), units.count(row["synaptic_events"]), units.count(row["messages"]), units.percent(row["loss"]),
-         units.si(row["joules"], "J") if row["joules"] else units.DASH]
-        for row in codes["tried"]
-    ]  # fmt: skip
+    """Ways to send values that were tried."""
+    rows = []
+    for row in (codes or {"tried": ()})["tried"]:
+        counts = units.count(row["synaptic_events"]), units.count(row["messages"]), units.percent(row["loss"])
+        rows.append([brief_made.code_name(row), *counts, units.si(row["joules"], "J") if row["joules"] else units.DASH])
     show_table(console, ["Code tried", "Synaptic events>", "Messages>", "Loss>", "Joules, board>"], rows)
-
-
-def code_name(row: Mapping[str, Any]) -> str:
-    """In words: "rate, 64 steps"."""
-    name = row["code"].replace("_", "-")
-    if row["sites"]:
-        name += f", {units.some(len(row['sites']), 'site')} in another"
-    return f"{name}, {units.some(row['steps'], 'step')}" if row["steps"] > 1 else name
-
-
-def _bits(found: Mapping[str, Any], preset: Mapping[str, Any]) -> str:
-    """Of a weight; in the mean where weights share constants."""
-    means = found.get("bits_a_weight") or {"body": preset["weight_bits"], "with_head": preset["weight_bits"]}
-    if means["body"] == means["with_head"] == preset["weight_bits"]:
-        return f"{preset['weight_bits']} bit"
-    return f"{means['body']:.2f} bits a weight ({means['with_head']:.2f} with the head)"
 
 
 def _shape(sides: Iterable[int]) -> str:
@@ -129,13 +90,8 @@ def gathered(lines: Iterable[str]) -> list[str]:
 
 
 def print_run(found: Mapping[str, Any], console: Console) -> None:
-    """What is open, counts by population and projection, what the host did, the outputs, the speed of the simulation."""
-    print_open(console, found)
-    samples = f" of {units.count(found['samples'])} samples" if found["samples"] > 1 else ""
-    begun = f" from step {found['first_step']}" if found.get("first_step", 1) > 1 else ""
-    done = f", {extent(found['executed'])}" if "executed" in found else ""
-    much = f"{units.some(found['steps'], found['unit'])}{samples}{begun} on {found['runner']}{done}"
-    say(console, f"{found['model']}: {much}", "bold")
+    """The answer, what is open, counts by population and projection, what the host did, outputs, the simulation's speed."""
+    print_answer(console, found, brief_run.run(found))
     for head, table, columns in (
         ("Population", found["populations"], POPULATION), ("Projection", found["projections"], PROJECTION)
     ):  # fmt: skip
@@ -150,25 +106,13 @@ def print_run(found: Mapping[str, Any], console: Console) -> None:
             f"{units.some(len(left), 'population')} on the host beside: {units.si(flops)} flop, {units.si(size, 'B')}"
         )
         say(console, text, "bold yellow")
-    for name, row in found.get("outputs", {}).items():
-        say(console, _outcome(name, row))
+    for name, row in list(found.get("outputs", {}).items())[1:]:  # of the first the answer has told
+        say(console, brief_run.outcome(name, row))
     if "board" in found:
         print_board(found["board"], console)
     listed(console, found.get("notes", ()))
-    for key, what in (("out", "outputs"), ("checkpoint", "state"), ("measured", "measurements")):
-        if found.get(key):
-            say(console, f"{what} written to {found[key]}")
     if found.get("steps_per_s"):
         say(console, f"{units.si(found['steps_per_s'])} steps/s simulated", "dim")
-
-
-def _outcome(name: str, row: Mapping[str, Any]) -> str:
-    """The winner of each sample, or the last payloads of one sample where payloads have sizes."""
-    late = f" ({units.some(row['latency'], 'step')} later than in the source)" if row["latency"] else ""
-    if row["graded"] and len(row["last"]) == 1:
-        return f"{name}{late}: last payloads {', '.join(str(value) for value in row['last'][0])}"
-    most = ", ".join(str(neuron) for neuron in row["most_active"][:LINES])
-    return f"{name}{late}: most active neuron {most}{', ..' if len(row['most_active']) > LINES else ''}"
 
 
 def print_eval(found: Mapping[str, Any], console: Console) -> None:
@@ -178,7 +122,7 @@ def print_eval(found: Mapping[str, Any], console: Console) -> None:
 
 def _scores(found: Mapping[str, Any], console: Console) -> None:
     """Chip against float on one text; without the float model the chip's own figures."""
-    say(console, f"{units.count(found['tokens'])} tokens of {found['text']}", "bold")
+    told(console, brief_run.eval_(found))
     before, after = found["float"], found["chip"]
     rows = []
     names = {"bits_per_byte": "bits per byte", "perplexity": "perplexity", "tokens_per_s": "simulated tokens/s"}
@@ -188,45 +132,19 @@ def _scores(found: Mapping[str, Any], console: Console) -> None:
         change = units.percent(new / old - 1, 2, signed=True) if compared else ""
         rows.append([name, *(units.DASH if value is None else units.digits(value, 4) for value in (old, new)), change])
     show_table(console, ["", "Float>", "Chip>", "Change>"], rows)
-    if found["top1_agreement"] is not None:
-        apart = f"{units.digits(found['kl_per_token'], 2)} nats a token from float (KL)"
-        say(console, f"same next token: {units.percent(found['top1_agreement'])}; {apart}")
-    say(console, f"clipped values: {units.count(found['saturations'])}")
-    if found.get("affinity"):
-        drift, apart = (units.percent(found["affinity"][key]) for key in ("drift", "between_chips"))
-        say(console, f"experts that follow one another: {drift} away from the mapping's text, {apart} between chips")
-    if found.get("windows_resumed"):
-        resumed = units.count(found["windows_resumed"])
-        say(console, f"{resumed} windows were finished by an earlier run that was broken off")
     listed(console, found.get("notes", ()))
 
 
 def _compared(found: Mapping[str, Any], console: Console) -> None:
     """What was compared with what, what is open, then output by output: against a reference, float against integers."""
-    size = f"{units.some(found['samples'], 'sample')} of {units.some(found['steps'], 'step')}"
-    rows = found.get("reference") or found["comparison"]
-    say(console, f"{found['model']}: {size}, {_measured(rows)}chip against {found.get('against', 'float')}", "bold")
-    print_open(console, found)
+    print_answer(console, found, brief_run.eval_(found))
     for rows, who in ((found.get("reference") or (), "reference"), (found["comparison"], "float")):
-        _outputs(console, rows, who, found["samples"])
+        _outputs(console, rows, who)
     listed(console, found["notes"])
 
 
-def _measured(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The share of bins that differ, with a reference also before rounding, and the rates, which may be equal even so."""
-    spiking = [row for row in rows if not row["graded"]]
-    bins = sum(row["compared"] for row in spiking)
-    if not bins:
-        return ""
-    text = f"{units.percent(sum(row['differing'] for row in spiking) / bins, 2)} of bins differ"
-    before = [row["float_differing"] for row in spiking if row.get("float_differing") is not None]
-    if before:
-        text += f" ({units.percent(sum(before) / bins, 2)} before rounding)"
-    return f"{text}, rates by at most {max(row['rate_error'] for row in spiking):.3g} a step: "
-
-
-def _outputs(console: Console, found: Sequence[Mapping[str, Any]], who: str, samples: int) -> None:
-    """One table of spikes of `who` against the chip's; values, decisions and labels as lines."""
+def _outputs(console: Console, found: Sequence[Mapping[str, Any]], who: str) -> None:
+    """One table of spikes of `who` against the chip's."""
     rows = [
         [
             row["population"],
@@ -248,51 +166,29 @@ def _outputs(console: Console, found: Sequence[Mapping[str, Any]], who: str, sam
         "First at step>",
     ]
     show_table(console, heads, rows)
-    for row in found:
-        name = f"{row['population']} against the reference" if who == "reference" else row["population"]
-        if row["graded"]:
-            late = units.some(row["latency"], "step")
-            worst = f"at most {units.percent(row['worst'], 2)} of the largest value"
-            say(console, f"{name}: values, {late} later, differ by {worst}")
-        _decision(console, name, row, who, samples)
-
-
-def _decision(console: Console, name: str, row: Mapping[str, Any], who: str, samples: int) -> None:
-    same = f"{row['same_decision']} of {samples} samples ({units.percent(row['same_decision'] / samples)})"
-    say(console, f"{name}: same most active neuron in {same}")
-    if row["chip_correct"] is not None:
-        right = (f"{side} {units.percent(row[f'{side}_correct'] / samples)}" for side in (who, "chip"))
-        say(console, f"{name}: right class {', '.join(right)}")
-    if row.get("early"):
-        say(console, f"{name}: {units.some(row['early'], 'message')} before the latency was over", "yellow")
 
 
 def print_generate(found: Mapping[str, Any], console: Console) -> None:
     """The prompt and what was written after it; then where the float model, if it wrote too, parts from it."""
-    say(console, found["prompt"] + found["text"])
-    print_parting(found, console)
-
-
-def print_parting(found: Mapping[str, Any], console: Console) -> None:
-    """Where the float model, if it continued the prompt too, wrote another token. Nothing where it did not continue it."""
-    if "float" not in found:
-        return
-    part, margin = (found["float"][key] for key in ("first_difference", "float_margin_there"))
-    same = f"as the float model, all {len(found['tokens'])} tokens"
-    say(console, same if part is None else f"parts from the float model at token {part}, logit margin {margin:.4g}")
+    told(console, brief_run.generate(found))
 
 
 def print_export(found: Mapping[str, Any], console: Console) -> None:
     """The file, what it holds, and what its format cannot say."""
-    say(console, f"{found['file']}: {found['what']}, {units.si(found['bytes'], 'B')}", "bold")
+    told(console, brief_made.export(found))
     listed(console, gathered(found["notes"]))
+
+
+def print_answer(console: Console, found: Mapping[str, Any], lines: Sequence[Said]) -> None:
+    """The lines of an answer, with all that is open right after the first."""
+    told(console, lines[:1])
+    print_open(console, found)
+    told(console, lines[1:])
 
 
 def print_open(console: Console, found: Mapping[str, Any]) -> None:
     """What a user must know before any figure: every line, in colour."""
     for line in gathered(found.get("open_questions", ())):
         say(console, f"open question: {line}", "bold yellow")
-    if found.get("command_as_meant"):
-        say(console, f"type: {found['command_as_meant']}", "bold yellow")
     for line in gathered(found.get("losses", ())):
         say(console, f"lost: {line}", "bold red")

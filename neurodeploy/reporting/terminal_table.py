@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from rich import box
 from rich.console import Console
@@ -12,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from neurodeploy.reporting import units
+from neurodeploy.reporting.said import Said
 from neurodeploy.storage.tables import clean
 
 #: Where no width is known (a pipe, a file) lines may be so long.
@@ -30,7 +30,7 @@ def open_console() -> Console:
 
 def plain(console: Console, text: str, style: str = "") -> Text:
     """Text as it stands: no markup, no control characters, nothing that the terminal's encoding lacks."""
-    text = clean(text).replace(units.THIN, " ").replace(units.SPACE, " ")
+    text = units.breakable(clean(text))
     if not console.encoding.lower().startswith("utf"):
         text = text.translate(_ASCII).encode(console.encoding, "replace").decode(console.encoding)
     return Text(text, style=style)
@@ -38,6 +38,11 @@ def plain(console: Console, text: str, style: str = "") -> Text:
 
 def say(console: Console, text: str, style: str = "") -> None:
     console.print(plain(console, text, style), soft_wrap=True)
+
+
+def told(console: Console, lines: Iterable[Said]) -> None:
+    for line in lines:
+        say(console, *line)
 
 
 def show_table(console: Console, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -70,8 +75,3 @@ def listed(console: Console, lines: Iterable[str], style: str = "yellow", lead: 
 
 def ratio(value: float | None) -> str:
     return f"{value:.2f}" if value else units.DASH
-
-
-def extent(done: Mapping[str, Any]) -> str:
-    """What of a mapping was executed (entry "executed" of a verb)."""
-    return f"{units.some(done['shards'], 'shard')} on {units.some(done['cores'], 'core')} of {done['system']}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 #: A part of the JSON that a verb prints, and of a number its low, nominal and high value.
@@ -15,6 +15,11 @@ DASH = "–"
 THIN, SPACE = "\u202f", "\u00a0"
 _PREFIXES = ("f", "p", "n", "µ", "m", "", "k", "M", "G", "T", "P", "E")
 _UNITY = _PREFIXES.index("")
+
+
+def breakable(text: str) -> str:
+    """With plain spaces, for who searches or splits it."""
+    return text.replace(THIN, " ").replace(SPACE, " ")
 
 
 def digits(value: float, significant: int = 3) -> str:
@@ -81,9 +86,9 @@ def count(value: float) -> str:
     return f"{int(value):,}".replace(",", THIN)
 
 
-def some(number: float, thing: str) -> str:
-    """1, "core" -> "1 core"; 2 -> "2 cores"."""
-    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+def some(number: float, thing: str, written: Callable[[float], str] = count) -> str:
+    """1, "core" -> "1 core"; 2 -> "2 cores"; the number as `written` has it ("1.25 M synapses" by `si`)."""
+    return f"{written(number)} {thing}{'' if number == 1 else 's'}"
 
 
 def percent(fraction: float | None, significant: int = 3, signed: bool = False) -> str:

@@ -7,6 +7,7 @@ a `BundleError` ND5006 that names the place. A mapping that was read is still to
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any, NoReturn, TypeVar
@@ -15,6 +16,7 @@ import numpy as np
 
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.affinity import Affinity
+from neurodeploy.ir.chip import Origin
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Assignment, Mapping, Reason, Shard
 from partitioner.pins import DEVICES
@@ -42,7 +44,11 @@ def mapping_to_json(mapping: Mapping) -> dict[str, Any]:
         for s in mapping.shards
     ]
     affinity = mapping.affinity
-    told = {} if affinity is None else {"affinity": {"tokens": affinity.tokens, "pairs": list(affinity.pairs)}}
+    told: dict[str, Any] = {}
+    if affinity is not None:
+        told["affinity"] = {"tokens": affinity.tokens, "pairs": list(affinity.pairs)}
+    if mapping.origin is not None:
+        told["system_file"] = {**mapping.origin.to_json(), "data": json.loads(mapping.origin.data)}
     return {
         **told,
         "format": FORMAT,
@@ -92,7 +98,16 @@ def mapping_from_json(data: object) -> Mapping:
         seed=_number(top, "seed"),
         notes=_texts(top, "notes"),
         affinity=_affinity(top["affinity"]) if "affinity" in top else None,
+        origin=_origin(top["system_file"]) if "system_file" in top else None,
     )
+
+
+def _origin(data: object) -> Origin:
+    found = _as(dict, data, "system_file")
+    origin = Origin(_text(found, "file"), json.dumps(_as(dict, found.get("data"), "system_file.data"), sort_keys=True))
+    if _text(found, "sha256") != origin.sha256:
+        _fail("system_file.sha256", "is not the digest of its data")
+    return origin
 
 
 def _affinity(data: object) -> Affinity:

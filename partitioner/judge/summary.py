@@ -70,6 +70,7 @@ def head(mapping: Mapping, violations: list[str], hosted: int) -> dict[str, Any]
     verdict = "does not fit" if violations else "partly" if hosted else "fits"
     return {
         "system": mapping.system,
+        **({} if mapping.origin is None else {"system_file": mapping.origin.to_json()}),
         "fits": verdict == "fits",
         "verdict": verdict,
         "host_islands": hosted,

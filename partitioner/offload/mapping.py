@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from neurodeploy.errors import DoesNotFit
+from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.ir.chip import HostSpec, SystemSpec
 from neurodeploy.ir.mapping import Mapping, Reason
 from neurodeploy.ir.program import Program
@@ -89,9 +89,10 @@ def offer(program: Program, system: SystemSpec, options: Options, host: HostSpec
     _, found = _chosen(task, {name: PINNED for name, pin in task.pins.items() if pin.device == "host"})
     if found is None:
         return f"--chips {chips} fits"
+    crossings = some(found["crossings_per_token"]["plan"], "crossing", "g")
     return (
-        f"--chips {chips} puts {len(found['on_host'])} of {found['islands']} islands on the host: "
-        f"{found['crossings_per_token']['plan']:g} crossings, {found['border_bytes_per_token']['plan']} bytes a token"
+        f"--chips {chips} puts {len(found['on_host'])} of {some(found['islands'], 'island')} on the host: "
+        f"{crossings}, {found['border_bytes_per_token']['plan']} bytes a token"
     )
 
 

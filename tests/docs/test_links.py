@@ -28,8 +28,13 @@ def anchors(page: Path) -> set[str]:
 
 
 def broken(page: Path) -> list[str]:
+    return broken_links(prose(page), page)
+
+
+def broken_links(text: str, page: Path) -> list[str]:
+    """Links in the text of `page` that lead nowhere."""
     wrong = []
-    for link in LINK.findall(re.sub(r"`[^`\n]*`", "", prose(page))):
+    for link in LINK.findall(re.sub(r"`[^`\n]*`", "", text)):
         if re.match(r"[a-z]+:", link):
             continue
         target, _, anchor = link.partition("#")

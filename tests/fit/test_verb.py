@@ -110,7 +110,7 @@ def test_one_convention_with_the_head(cli: Cli) -> None:
     for row in (row for row in found["rows"] if row["chips"] is not None):
         assert (row["chips"], row["chips_without_head"]) == (66, 46)
         assert row["fits"] or "66 chips (46 without the head)" in row["problem"]["need"]
-    shown = cli("fit", "gemma3-1b", "--bits", "8").out
+    shown = cli("fit", "gemma3-1b", "--bits", "8", "-v").out
     too_small = ["oheo-gulch", "kapoho-point", "vpx-16", "alia-point"]
     assert [row["system"] for row in found["rows"] if row["chips"] is not None and not row["fits"]] == too_small
     assert shown.count("no, 66") == len(too_small) and "no, 46" not in shown

@@ -49,7 +49,7 @@ def test_map_export_and_report_of_a_network(bundle: Path, capsys: pytest.Capture
     metrics = json.loads(said)["metrics"]
     assert code == 0 and metrics["unit"] == "time step" and metrics["nulls"]["models"]
     assert metrics["mapper"]["seconds"] > 0 and metrics["mapper"]["peak_bytes"] > 1_000_000
-    code, said = run(capsys, "map", bundle, "--system", "oheo-gulch")
+    code, said = run(capsys, "map", bundle, "--system", "oheo-gulch", "-v")
     assert code == 0 and "Placement of the same cores" in said and "messages x hops, unicast" in said
     assert "sequential (row-major)" in said and "not priced" in said
     spikes = here / "spikes.npy"

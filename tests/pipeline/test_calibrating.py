@@ -39,7 +39,7 @@ def test_a_board_that_is_slower_and_dearer_is_found(bundle: Path, tmp_path: Path
     assert after["joules_per_token"]["board"]["nominal"] == pytest.approx(2.2 * seconds, rel=0.05)
     (static,) = (entry for entry in after["entries"] if entry["component"] == "infrastructure")
     assert "calibrated on board.csv (2 figures); before: 1.543" in static["source"]
-    said = cli("calibrate", table, "--out", made)
+    said = cli("calibrate", table, "--out", made, "-v")
     assert said.status == 0 and "p_infra_w" in said.out and "energy --coefficients" in said.out
 
 

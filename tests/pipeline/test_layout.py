@@ -45,7 +45,7 @@ def test_every_verb_reads_the_same_from_both_orders(files: Files, turned: Path, 
     assert (tmp_path / "a.nd" / "network.h5").read_bytes() == (tmp_path / "b.nd" / "network.h5").read_bytes()
 
 
-def test_samples_of_one_step_are_a_question_before_everything_else(
+def test_samples_of_one_step_are_a_question_right_after_the_answer(
     files: Files, turned: Path, tmp_path: Path, cli: Cli
 ) -> None:
     """(steps, 1, neurons): one sample, time first, which would be as many samples of one step."""
@@ -57,7 +57,8 @@ def test_samples_of_one_step_are_a_question_before_everything_else(
         for layout in ("time-first", "sample-first"):
             told = cli.json(verb, *given, "--layout", layout)
             assert not any("one step" in line for line in told["open_questions"])
-    assert cli("run", *given).out.startswith("open question: input: ")
+    for said in (cli("run", *given), cli("run", *given, "-v")):
+        assert said.out.splitlines()[1].startswith("open question: input: ")
     told = pipeline.run(files.plain_nd, input=tmp_path / "one.npy", layout="time-first")
     assert (told["samples"], told["steps"]) == (1, STEPS)
     assert "one step" in " ".join(pipeline.report(

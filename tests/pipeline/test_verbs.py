@@ -263,7 +263,7 @@ def test_energy_of_input_that_streams_in_and_of_what_would_help(files: Files, tm
     assert link["seconds_per_token"]["nominal"] == pytest.approx(now - once)
     assert link["saved"]["seconds"] == pytest.approx(once / now)
     assert asked["asked"]["joules_per_token"]["board"]["nominal"] < link["joules_per_token"]["board"]["nominal"]
-    said = cli("energy", bundle, "--input", files.spikes, "--what-if", "gate").out
+    said = cli("energy", bundle, "--input", files.spikes, "--what-if", "gate", "-v").out
     assert "gate (asked)" in said and "What if" in said
     for option, value, says in (("--border", "never", "border"), ("--what-if", "gate=1", "what-if gate=1")):
         cli.refuses(["energy", str(bundle), "--input", str(files.spikes), option, value], "ND3104", 2, says, bundle)
@@ -281,7 +281,7 @@ def test_energy_says_whether_the_chip_pays(files: Files, tmp_path: Path, cli: Cl
     ]
     for row in told["ways"]:
         assert (row["would_pay"] is None) is (row["verdict"] == "pays")
-    said = cli("energy", bundle, "--input", files.spikes).out
+    said = cli("energy", bundle, "--input", files.spikes, "-v").out
     assert "beside host alone (cpu-generic, batch 32)" in " ".join(said.split())
     page = tmp_path / "page.html"
     cli.json("report", bundle, "--input", files.spikes, "--out", page)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from neurodeploy.reporting import terminal
+from neurodeploy.reporting import terminal, units
+from neurodeploy.reporting.brief import LINES, brief
 from neurodeploy.reporting.terminal_run import gathered
 from tests.tiny import Patch
 
@@ -30,7 +31,12 @@ SOUND: dict[str, Any] = {
     "bundle": "x.nd", "members": 5, "golden_vectors": {"reference": 8, "fast": 8}, "golden_steps": 16,
     "layers_read_by_nir": 4, "source_read_by_nir": None, "mapped": False, "executed": None, "violations": [],
 }  # fmt: skip
-DOCTOR = {"python": "3.11", "cuda": False, "versions": {"numpy": "2.4", "gguf": None}, "power_counters": ["package"]}
+DOCTOR = {
+    "neurodeploy": "0.1.0", "python": "3.11", "cores": 1, "cuda": False, "instructions": "all of the processor",
+    "versions": {"numpy": "2.4", "torch": "2.13", "gguf": None}, "power_counters": ["package"],
+    "integer_products": {"int16": {"exact": True}, "int_mm": {"exact": False}}, "fastest_product": {"few-8": "int16"},
+    "simulators": {"lava": "lava-nc 0.10.0"}, "boards": {"loihi2": "ND4002 loihi2: missing"}, "models": {"a": "installed"},
+}  # fmt: skip
 EXPLAINED = [
     {"path": f"populations.{name}", "device": device, "rule": rule, "reason": reason, "remedy": "", "bytes_per_token": 4}
     for name, device, rule, reason in (
@@ -132,8 +138,8 @@ SHOWN: dict[str, tuple[Any, Callable[[dict[str, Any]], Any], list[str], list[str
         "211 of 424 operations run on the chip", "to put it on the chip: linear attention", "the KV cache of layer 0",
     ], []),
     "convert": (terminal.print_convert, lambda data: CONVERTED, [
-        "demo (llama4) -> demo.nd", "1.25 M synapses in 12 projections; 8 bit", "4 096 tokens of prose.txt", "28.6 dB",
-        "warning: no tokenizer", "3 axons",
+        "demo (llama4) -> demo.nd", "1.25 M synapses in 12 projections; weights 8 bits", "4 096 tokens of prose.txt",
+        "28.6 dB", "warning: no tokenizer", "3 axons",
     ], []),
     "the populations of a pattern summed": (terminal.print_run, model_run, [
         "layers.*.down", "0–29", "m: 4 096 tokens on fast", "5 flop",
@@ -156,7 +162,10 @@ SHOWN: dict[str, tuple[Any, Callable[[dict[str, Any]], Any], list[str], list[str
         terminal.print_verify, lambda data: SOUND | {"violations": ["core 3: too full"], "golden_steps": 0},
         ["exceeds its budgets", "core 3: too full", "no golden vectors"], [],
     ),
-    "doctor": (terminal.print_doctor, lambda data: DOCTOR, ["versions: gguf", "not installed", "package"], []),
+    "doctor": (terminal.print_doctor, lambda data: DOCTOR, [
+        "sound: integer products are exact; fastest: int16", "1 core,", "not exact here and never taken: int_mm",
+        "board loihi2: none", "models: a", "versions: gguf", "not installed", "package",
+    ], []),
     "every step of the demo": (terminal.print_demo, lambda data: {
         "convert": CONVERTED, "map": data["map"], "explain": data["explain"], "verify": SOUND, "eval": data["accuracy"],
         "generate": {"prompt": "ROMEO. ", "text": "Ay me"}, "energy": data["energy"], "report": ["out/demo.html"],
@@ -188,7 +197,7 @@ SHOWN: dict[str, tuple[Any, Callable[[dict[str, Any]], Any], list[str], list[str
         "values, 1 step later, differ by at most 50 % of the largest value",
     ], ["Differing bins"]),
     "explain of a spiking network": (terminal.print_explain, lambda data: EXPLAINED, [
-        "1 of 2 populations run on the chip", "outside: from outside",
+        "1 of 2 populations runs on the chip", "outside: from outside",
     ], ["on cores"]),
     "export": (terminal.print_export, lambda data: EXPORTED, ["note: a, b: left out"], []),
 }  # fmt: skip
@@ -262,3 +271,53 @@ def test_names_cannot_drive_the_terminal() -> None:
         text = shown(function, found)
         assert "\x1b" not in text and "\x07" not in text
         assert "[bold]x[/bold]" in text  # not taken as markup
+
+
+#: Answers of verbs to the data above: how their first line begins, and their second.
+ANSWERS: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str, str]] = {
+    "a map": ("map", lambda data: data["map"], "alia-point: fits, 9 of 32 chips", "1 080 cores"),
+    "what is exceeded": ("map", broken_map, "alia-point: does not fit", "core 0"),
+    "energy": ("energy", lambda data: data["energy"], "Generated token: ", "bound by"),
+    "explain": ("explain", lambda data: data["explain"], "211 of 424 operations run on the chip", ""),
+    "eval": (
+        "eval", lambda data: data["accuracy"], "0.99020 bits per byte on the chip, 0.98840 in float (+0.18 %)", "same next",
+    ),
+    "convert": ("convert", lambda data: CONVERTED, "demo (llama4) -> demo.nd", "5 000 neurons"),
+    "a question": (
+        "convert", lambda data: converted(open_questions=["q", "r"], losses=["l"], warnings=["w"] * 3), "x (NIR) -> x.nd",
+        "open question: q",
+    ),
+    "run": ("run", lambda data: ran(out="o.npz", notes=["n"]), "x: 5 steps on fast", "out (2 steps later"),
+    "verify": ("verify", lambda data: SOUND, "x.nd: sound", "5 members"),
+    "doctor": ("doctor", lambda data: DOCTOR, "sound: integer products are exact; fastest: int16", "neurodeploy 0.1.0"),
+    "export": ("export", lambda data: EXPORTED, "x.nir: the integers, 2.00 kB", "2 notes: -v shows all"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+def test_an_answer_has_five_lines_and_the_first_is_it(case: str, smollm: dict[str, Any]) -> None:
+    verb, make, first, second = ANSWERS[case]
+    found = make(smollm)
+    lines = shown(lambda given, console: terminal.show_brief(verb, given, console), found, 400).splitlines()
+    assert 1 <= len(lines) <= LINES and lines[0].startswith(first) and lines[1].startswith(second)
+    whole = shown(lambda given, console: terminal.show(verb, given, console), found, 400)
+    assert whole.startswith(lines[0]), "the whole begins with the same answer"
+
+
+def test_what_is_left_out_of_an_answer_is_counted() -> None:
+    found = converted(open_questions=["q", "r"], losses=["l"], warnings=["w"] * 3)
+    lines = [line.text for line in brief("convert", found)]
+    assert lines[1:3] == ["open question: q", "lost: l"]
+    assert lines[-1] == "1 open question, 3 warnings: -v shows all" and len(lines) == LINES
+
+
+def test_what_was_asked_of_energy_is_answered(smollm: dict[str, Any]) -> None:
+    phase = smollm["energy"]["generate"]
+    rows = [
+        {"change": name, "asked": name != "link", "saved": {"joules": 0.4}} for name in ("gate", "link", "crossings=2")
+    ]
+    phase["what_if"] = {"ranked_at": "board", "each": rows}
+    said = [line.text for line in brief("energy", smollm["energy"])]
+    assert units.breakable(said[1]) == "what if: gate saves 40 %, crossings=2 saves 40 % of the joules at the board"
+    said = [line.text for line in brief("energy", smollm["energy"] | {"variants": [SIDE_BY_SIDE]})]
+    assert units.breakable(said[1]) == "side by side at the wall: all 2.50 mJ; the rest: -v" and len(said) <= LINES

@@ -116,6 +116,7 @@ class MapAnswer(Described):
 
     schema_: Literal["neurodeploy-map/1"] = NAME
     system: str = said("The system.")
+    system_file: dict[str, str] = may("Of a system of the user's own: the file, and the sha256 of what it says.")
     fits: bool = said("Whether everything that can be is on the chips.")
     verdict: Literal["fits", "partly", "does not fit"] = said(
         "The same in a word; partly: the host takes what has no room."

@@ -96,6 +96,7 @@ class EnergyAnswer(RunCounts):
     generated_tokens: Count = may("Of a language model: tokens that were generated.")
     text: dict[str, str] | None = said("Of a language model: the end of the prompt and what was generated.")
     system: str = said("The system.")
+    system_file: dict[str, str] = may("Of a system of the user's own: the file, and the sha256 of what it says.")
     host: str = said("The profile of the host.")
     variants: list[dict[str, Any]] = may("With `beside` or `compare`: a row for what of the model is on the chip.")
 
