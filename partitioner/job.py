@@ -12,8 +12,10 @@ from neurodeploy.flow.streams import Sent
 from neurodeploy.flow.support import needs_of, refuse
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.network import Network
+from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.run import RunActivity
+from neurodeploy.ir.segments import Segment
 from partitioner.bound.cores import lower_bound
 from partitioner.cost.budget import Limits, core_limits
 from partitioner.cost.population import View, views_of
@@ -52,6 +54,18 @@ class Job:
     @cached_property
     def pins(self) -> dict[str, Pin]:
         return pins_of(self.program, self.options.pins)
+
+    @cached_property
+    def phases(self) -> dict[str, tuple[int, int]]:
+        """When in a tick each population computes: its segment, and its place in the chain of projections within the tick.
+        What the same phase has computes at once."""
+        found: dict[str, tuple[int, int]] = {}
+        for number, segment in enumerate(step for step in self.program.schedule if isinstance(step, Segment)):
+            for name in segment.network.order():
+                into = (found[p.source][1] for p in segment.network.into(name) if not p.latency and p.source in found)
+                if segment.network.populations[name].model != INPUT:
+                    found[name] = number, 1 + max(into, default=0)
+        return found
 
     @cached_property
     def views(self) -> dict[str, View]:

@@ -144,7 +144,7 @@ def place(job: Job, plan: Plan, work: Path | None = None) -> Places:
         job.program, plan.tiles, job.system.chip, orders=plan.orders, sent=job.sent, per=job.per, pairs=PAIRS
     )
     of_tiles = cache(lambda: nets_of_tiles(streams))  # not needed where too few chips are there
-    options = replace(job.options, spread=job.options.spread or job.options.objective == "latency")
+    options = replace(job.options, spread=job.options.spread or plan.spread or job.options.objective == "latency")
     places = finish(
         plan.tiles, lambda core: of_tiles()(core), job.limits, job.system, job.available, options,
         compatible=[tile.group if tile.group in plan.apart else "" for tile in plan.tiles],

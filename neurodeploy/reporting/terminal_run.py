@@ -68,7 +68,7 @@ def _codes(codes: Mapping[str, Any] | None, console: Console) -> None:
     for row in (codes or {"tried": ()})["tried"]:
         counts = units.count(row["synaptic_events"]), units.count(row["messages"]), units.percent(row["loss"])
         rows.append([brief_made.code_name(row), *counts, units.si(row["joules"], "J") if row["joules"] else units.DASH])
-    show_table(console, ["Code tried", "Synaptic events>", "Messages>", "Loss>", "Joules, board>"], rows)
+    show_table(console, ["Code", "Synaptic events>", "Messages>", "Loss>", "Joules, board>"], rows)
 
 
 def _shape(sides: Iterable[int]) -> str:

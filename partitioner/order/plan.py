@@ -36,7 +36,7 @@ PAIRS = 1 << 18
 class Plan:
     """Cuts of the populations in the order `orders`; the tiles; cores and chips as first fit counts them.
 
-    apart : groups that share no core with anything else.
+    apart : groups that share no core with anything else. spread : each tile is to have a core to itself.
     """
 
     views: Mapping[str, View]
@@ -48,6 +48,7 @@ class Plan:
     chips: int
     notes: tuple[str, ...] = ()
     stopped: Counter[str] = field(default_factory=Counter)
+    spread: bool = False
 
 
 def make_plan(
@@ -79,7 +80,7 @@ def make_plan(
         if level.cores <= (1.0 + GAIN) * plan.cores and level.chips <= plan.chips:
             plan = level
     if job.options.spread or job.options.objective == "latency":
-        plan = _spread(job, plan, rules, known)
+        plan = replace(_spread(job, plan, rules, known), spread=True)
     return plan
 
 
@@ -115,17 +116,38 @@ def _sent(job: Job, projection: Projection) -> Ints:
 
 def busiest(job: Job, plan: Plan) -> int:
     """Picoseconds of the tile with most work in a step in which every neuron sends."""
-    work = _work(job, plan.views)
-    return max((tile.rows[1] - tile.rows[0]) * work[tile.island] // plan.views[tile.island].rows
-               for tile in plan.tiles if tile.kind == "synapses") if plan.tiles else 0  # fmt: skip
+    return max(_longest(job, plan).values(), default=0)
+
+
+def _longest(job: Job, plan: Plan) -> dict[str, int]:
+    """Picoseconds of the longest tile of each population in such a step."""
+    work, found = _work(job, plan.views), dict[str, int]()
+    for tile in plan.tiles:
+        if tile.kind == "synapses":
+            own = (tile.rows[1] - tile.rows[0]) * work[tile.island] // plan.views[tile.island].rows
+            found[tile.island] = max(found.get(tile.island, 0), own)
+    return found
+
+
+def step_time(job: Job, plan: Plan) -> int:
+    """Picoseconds of a tick in which every neuron sends: of its phases one after another, the longest tile of each, and the
+    floor of a step; of an expert the share of ticks that see it."""
+    phases: dict[tuple[int, int], int] = {}
+    for name, time in _longest(job, plan).items():
+        at = job.phases.get(name, (0, 0))
+        phases[at] = max(phases.get(at, 0), int(plan.views[name].share * time))
+    return sum(phases.values()) + len(phases) * _cost(job, "t_step_floor_s", 1e12)
 
 
 def joules(job: Job, plan: Plan, sent: int) -> int:
-    """What of a step's energy a plan decides, in femtojoules: steps of cores, messages, static power of the chips over the
-    work of the busiest core. Hops come on top, whatever the plan."""
-    static = plan.chips * _cost(job, "p_static_w", 1e3) * busiest(job, plan)  # mW * ps = fJ
+    """What of a tick's energy a plan decides, in femtojoules: steps of cores, messages, power of the chips and their share
+    of the board, without work, over the time of the tick. Hops come on top, whatever the plan."""
+    watts = _cost(job, "p_static_w", 1e3) + _cost(job, "p_infra_w", 1e3)
+    static = plan.chips * watts * step_time(job, plan)  # mW * ps = fJ
     messages = sent * (_cost(job, "spike_out_j", 1e15) + _cost(job, "message_j", 1e15)) // job.per
-    return plan.cores * _cost(job, "core_step_j", 1e15) + messages + static
+    steps = max(1, len(set(job.phases.values())))
+    cores = min(len(plan.tiles), plan.chips * job.system.chip.cores) if plan.spread else plan.cores
+    return cores * steps * _cost(job, "core_step_j", 1e15) + messages + static
 
 
 def _cost(job: Job, name: str, scale: float) -> int:

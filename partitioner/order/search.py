@@ -52,6 +52,25 @@ def best_plan(job: Job) -> Plan:
 
     Raises `DoesNotFit` where the given order does not fit: no order makes room for one neuron.
     """
+    if job.options.objective == "energy":
+        return _least_joules(job)
+    return _by_objective(job)
+
+
+def _least_joules(job: Job) -> Plan:
+    """Of the plans for energy, for cores and for latency the one that takes least: short steps may save more of the power
+    that chips draw without work than they cost in cores, or the other way round."""
+    own = _by_objective(job)
+    found = [own]
+    for objective in ("cores", "latency"):
+        try:
+            found.append(_by_objective(replace(job, options=replace(job.options, objective=objective))))
+        except DoesNotFit:
+            continue
+    return min(found, key=lambda plan: (joules(job, plan, deliveries(job, plan)), plan.cores))
+
+
+def _by_objective(job: Job) -> Plan:
     plan = _best(job)
     if job.sent is None:
         return plan

@@ -12,11 +12,11 @@ from tests.explore.runs import FEW, FEW_STAGES, MANY, MANY_STAGES, done, killed,
 
 def test_killed_and_resumed(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.html", tmp_path / "broken.html"
-    said = done(whole, *FEW, "--jobs", "2")
+    said = done(whole, *FEW, "--jobs", "2", "-v")
     assert said.startswith("least joules within 1 % of") and f"{FEW_STAGES} stages computed" in " ".join(said.split())
     left = killed(broken, FEW_STAGES // 2, *FEW, "--jobs", "1")
     assert FEW_STAGES // 2 <= left < FEW_STAGES and not broken.exists()
-    said = " ".join(done(broken, *FEW, "--jobs", "1").split())
+    said = " ".join(done(broken, *FEW, "--jobs", "1", "-v").split())
     assert f"{FEW_STAGES - left} stages computed, {left} taken" in said
     assert table(whole) == table(broken)
 

@@ -29,9 +29,8 @@ NOUN = re.compile(
 )
 #: What is never one, or is no count: a ratio, a sum of many, a band.
 EXCUSED = {
-    "{} times the energy and", "{} times the time of", "{} times the joules at the", "{} times that way's joules",
-    "{} times its joules at the", "{} times as long", "{} times the events", "{} chips are needed", "{} chips have",
-    "{} messages a step", "{} messages of the host",
+    "{} times the ", "{} times that way's joules", "{} times its joules at the", "{} times as long", "{} chips are needed",
+    "{} chips have", "{} messages a step", "{} messages of the host",
 }  # fmt: skip
 
 
