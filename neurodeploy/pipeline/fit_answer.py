@@ -214,7 +214,7 @@ def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: R
         head = {
             "chip": ", head included",
             "host": f", head on the host ({some(found['head_cores'], 'core')} more, {some(found['chips'], 'chip')} with it)",
-            None: f"; {found['binding_resource']} binds",
+            None: f"; bound by {found['binding_resource'].replace('_', ' ')}",
         }
         chips = of_chips(found, found["chips_used"])
         said = (
@@ -244,7 +244,7 @@ def answer(program: Program, rows: Sequence[Row], found: Row | None, fallback: R
     has = f"it has {whole}" if available == whole else f"at most {available} of its {whole} were asked for"
     said = (
         f"{name} does not fit on {system}: needs {', '.join(needs)}; {has}; "
-        f"{where['binding_resource']} binds, most of it in {where['widest']}"
+        f"bound by {where['binding_resource'].replace('_', ' ')}, most of it in {where['widest']}"
     )
     if fallback:
         said += f"; {fallback['text']}"

@@ -20,7 +20,7 @@ FILES = ("input", "labels", "reference", "rates")
 @contextmanager
 def as_files(named: Mapping[str, Any]) -> Iterator[dict[str, Path]]:
     """Of the parameters `FILES`, those that are held in memory as files: an array, tensor or nested list as .npy, a mapping
-    of them by name as .npz. ND3253 for what is no array of numbers."""
+    of them by name as .npz. ND3270 for what is no array of numbers."""
     held = {name: named[name] for name in FILES if not isinstance(named.get(name), str | os.PathLike | None)}
     if not held:
         yield {}
@@ -50,5 +50,5 @@ def _array(what: str, value: Any) -> Any:
         found = np.empty(0, object)
     if found.dtype.kind not in "biuf":
         problem = f"is {type(value).__name__} and no array of numbers"
-        raise UserError("ND3253", what, problem, "give an array, a tensor, or the path of a .npy or .npz file")
+        raise UserError("ND3270", what, problem, "give an array, a tensor, or the path of a .npy or .npz file")
     return found

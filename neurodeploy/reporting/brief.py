@@ -46,6 +46,8 @@ def _map(found: Mapping[str, Any]) -> list[Said]:
             moved = f" in {units.some(cross, 'crossing')}, {units.some(steps, 'step')} of the chip"
         per = found.get("unit", "token")
         lines.append(Said(f"{units.si(border, 'B')} per {per} over the host border{moved}{rest}"))
+    if (found.get("offload") or {}).get("on_host"):
+        lines.insert(1, brief_made.offloaded(found["offload"]))
     if found.get("plan"):
         lines.append(Said(f"plan written to {found['plan']}"))
     return lines

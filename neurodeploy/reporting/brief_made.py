@@ -30,6 +30,9 @@ def convert(found: Mapping[str, Any]) -> list[Said]:
     held = f"{units.some(found['neurons'], 'neuron')} in {units.some(found['populations'], 'population')}"
     synapses = units.some(found["synapses"], "synapse", units.si)
     lines.append(Said(f"{held}, {synapses} in {units.some(found['projections'], 'projection')}; {how}"))
+    if found.get("resumed"):
+        resumed = units.some(found["resumed"], "projection")
+        lines.append(Said(f"{resumed} finished by an earlier run that was broken off"))
     lines += [Said(line) for line in checks(found)]
     return lines
 
@@ -116,6 +119,14 @@ def model_of(found: Mapping[str, Any]) -> str:
         f"{units.si(weights['body'])} weights in projections{active}; embedding {units.si(weights['embedding'])}, {tied}; "
         f"norms, biases and the like {units.si(weights['small'])}"
     )
+
+
+def offloaded(found: Mapping[str, Any]) -> Said:
+    """How many islands are on the host, and by which rules."""
+    left, every = len(found["on_host"]), units.some(found["islands"], "island")
+    rules = ", ".join(dict.fromkeys(group["rule"] for group in found["groups"]))
+    text = f"not on the chips: {units.count(left)} of {every}, which the host ({found['host']}) runs: {rules}"
+    return Said(text, "bold yellow")
 
 
 def export(found: Mapping[str, Any]) -> list[Said]:

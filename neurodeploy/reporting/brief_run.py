@@ -81,7 +81,7 @@ def _scores(found: Mapping[str, Any]) -> list[Said]:
         )
     if found.get("windows_resumed"):
         resumed = units.some(found["windows_resumed"], "window")
-        lines.append(Said(f"{resumed} of it came from an earlier run that was broken off"))
+        lines.append(Said(f"{resumed} finished by an earlier run that was broken off"))
     return lines
 
 

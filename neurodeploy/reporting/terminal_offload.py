@@ -19,11 +19,6 @@ def beside(energy: float, time: float, other: str) -> str:
 
 def print_offload(found: Mapping[str, Any], console: Console) -> None:
     """Which islands are on the host and why, and what a token costs beside all on chips and beside streamed weights."""
-    left, every = len(found["on_host"]), found["islands"]
-    text = (
-        f"not on the chips: {units.count(left)} of {units.some(every, 'island')}, which the host ({found['host']}) runs"
-    )
-    say(console, text, "bold yellow")
     patterns: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for group in found["groups"]:
         patterns.setdefault((pattern(group["group"]), group["rule"]), []).append(group)

@@ -29,9 +29,6 @@ def print_convert(found: Mapping[str, Any], console: Console) -> None:
         say(console, "; ".join(ends))
     if calibration:
         say(console, f"calibrated on {units.some(calibration['tokens'], 'token')} of {calibration['text']}")
-    if found.get("resumed"):
-        resumed = units.some(found["resumed"], "projection")
-        say(console, f"{resumed} came finished from an earlier run that was broken off")
     if found.get("wide_axons"):
         say(console, f"{units.some(found['wide_axons'], 'axon')} with the wide exponent")
     rows = [[site["path"], f"{site['output_sqnr_db']:.1f} dB"] for site in found.get("worst_sites", ())]

@@ -165,5 +165,6 @@ def test_fit_says_what_is_there_what_was_asked_for_and_both_ratios(cli: Cli) -> 
 
 
 def test_no_modelled_joule_is_called_measured(llama_bundle: Path, cli: Cli) -> None:
-    said = cli("energy", llama_bundle, "--prompt-tokens", "8", "--tokens", "4").out
-    assert "no joule is measured" in said
+    asked = ("energy", llama_bundle, "--prompt-tokens", "8", "--tokens", "4")
+    assert "modelled, not measured: " in cli(*asked).out
+    assert "no joule is measured" in cli(*asked, "-v").out

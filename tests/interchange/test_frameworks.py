@@ -175,10 +175,11 @@ def test_the_first_line_says_what_the_chip_was_compared_with(reference: bool, bu
     assert ("(0 % before rounding)" in first.replace("\u202f", " ").replace("\u00a0", " ")) == reference
 
 
-def test_open_questions_are_the_first_of_an_answer(tmp_path: Path, cli: Cli) -> None:
+def test_open_questions_stand_right_after_the_answer(tmp_path: Path, cli: Cli) -> None:
     arguments = ["convert", str(NIR), "--source", "snntorch", "--out", str(tmp_path / "x.nd")]
     shown, found = cli(*arguments), cli(*arguments, "--json")
-    assert shown.out.startswith("open question: ") and "--reset value" in shown.out.splitlines()[0]
+    second = shown.out.splitlines()[1]
+    assert second.startswith("open question: ") and "--reset value" in second
     data = json.loads(found.out)
     assert next(iter(data)) == "open_questions" and len(data["open_questions"]) == 1
     answered = cli(*arguments, "--reset", "subtract-next", "--json")

@@ -47,9 +47,9 @@ def test_a_tensor_that_learns(files: Files, bundle: nd.Bundle) -> None:
 
 
 @pytest.mark.parametrize(("given", "told"), [
-    ([[1, 2], [3]], "ND3253 input: is list and no array of numbers"),
-    (np.array(["a"]), "ND3253 input: is ndarray and no array of numbers"),
-    ({"in": object()}, "ND3253 input: in: is object and no array"),
+    ([[1, 2], [3]], "ND3270 input: is list and no array of numbers"),
+    (np.array(["a"]), "ND3270 input: is ndarray and no array of numbers"),
+    ({"in": object()}, "ND3270 input: in: is object and no array"),
     (np.full((2, 3, 4), np.nan), "ND325"),
     (np.zeros((1, 2, 99)), "ND325"),
 ])  # fmt: skip
