@@ -46,8 +46,8 @@ def report(
     """Write ``out`` (HTML, self-contained) and its JSON and CSV files beside it; returns their paths and the data.
 
     Of a language model: with `text` the accuracy on `max_tokens` of it (default: 2048) is measured too, or taken from
-    `accuracy`, what `eval` returned before; `prompt_tokens`, `tokens` (default: 32), `beside` and `compare` are as
-    of `energy`.
+    `accuracy`, what `eval` returned before, or without a text from what ``eval --keep`` has left in the bundle;
+    `prompt_tokens`, `tokens` (default: 32), `beside` and `compare` are as of `energy`.
 
     Of a spiking network: a run of `input`, with `steps` and `layout` of `run`. `probes` are the states to draw
     ("POPULATION.VARIABLE"), three neurons each; by default those of the last populations. Rasters and states show the
@@ -111,6 +111,8 @@ def _text(
     prompt_tokens: int | None = None, tokens: int = 32, accuracy: dict[str, Any] | None = None,
 ) -> tuple[pricing.Counts, dict[str, Any]]:  # fmt: skip
     """Counts of a prompt and what follows it; the accuracy on a text, if one was given, and what was generated."""
+    if accuracy is None and text is None:
+        accuracy = opened.read_evaluation()
     if accuracy is None and text is not None and not opened.hollow:
         accuracy = evaluating.eval(opened.path, text, max_tokens=max_tokens, runner=runner, progress=progress)
     counts = pricing.count_text(opened, text, runner, progress, prompt_tokens, tokens)

@@ -11,7 +11,7 @@ from neurodeploy.reporting.differences import WORDS
 from neurodeploy.reporting.html import Child, Html, el, fact_list, join
 from neurodeploy.reporting.page import document
 from neurodeploy.reporting.sections.bands import band_chart
-from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, cell, section, table
+from neurodeploy.reporting.sections.frame import MAX_ROWS, Body, cell, section, table, texts
 from neurodeploy.reporting.sections.hero import Figure, cards
 from neurodeploy.reporting.units import Data
 
@@ -68,11 +68,12 @@ def _figures(found: Data) -> Iterator[Figure]:
 
 def _all_figures(found: Data) -> Body:
     a, b = differences.names(found)
-    rows = [[cell(_named(row)), *(cell(each, class_="num") for each in _told(row))] for row in found["figures"]]
+    rows = [[_named(row), *_told(row)] for row in found["figures"]]
     lead = (
         "Both are priced by one account; the band of a ratio is of both together, and holds 1 where nothing is settled."
     )
-    return [lead, table("Figures side by side", ["Figure", f"{a}>", f"{b}>", "Ratio>"], rows, "")]
+    heads = ["Figure", f"{a}>", f"{b}>", "Ratio>"]
+    return [lead, table("Figures side by side", heads, texts(heads, rows), "")]
 
 
 def _told(row: Data) -> tuple[str, str, str]:
@@ -105,8 +106,9 @@ def _settings(found: Data) -> Body | None:
     if not found["settings"]:
         return None
     a, b = differences.names(found)
-    rows = [[cell(row["name"]), *(cell(_worded(row[side])) for side in ("a", "b"))] for row in found["settings"]]
-    return [None, table("Settings that differ", ["Setting", a, b], rows, "")]
+    heads = ["Setting", a, b]
+    rows = [[row["name"], _worded(row["a"]), _worded(row["b"])] for row in found["settings"]]
+    return [None, table("Settings that differ", heads, texts(heads, rows), "")]
 
 
 def _worded(value: object) -> str:

@@ -69,7 +69,8 @@ def metric_rows(found: Data) -> Iterator[MetricRow]:
     memory = f", {si(mapper['peak_bytes'], 'B')} at most" if mapper["peak_bytes"] is not None else ""
     yield MetricRow("mapper", f"objective {mapper['objective']}, seed {mapper['seed']}{spent}{memory}")
     priced = found["energy"]["sana_fe_j"]
-    yield MetricRow("energy by SANA-FE", si(priced, "J") if priced is not None else "not priced")
+    if priced is not None:
+        yield MetricRow("energy by SANA-FE", si(priced, "J"))
 
 
 #: Of a placement: its messages times hops, packets between chips, busiest link.

@@ -134,3 +134,11 @@ def test_an_evaluation_is_of_its_conversion(folder: Path, tmp_path: Path) -> Non
         open_bundle(tmp_path / "all.nd").read_evaluation()
     nd.convert(folder / "model", tmp_path / "all.nd", preset="quick")  # which may replace it
     assert not kept.exists()
+
+
+def test_a_report_without_a_text_tells_the_loss_that_is_kept(folder: Path, tmp_path: Path) -> None:
+    for name in ("block", "projections"):
+        found = nd.report(folder / f"{name}.nd", tmp_path / "r.html", prompt_tokens=8, tokens=2)["data"]
+        kept = open_bundle(folder / f"{name}.nd").read_evaluation()
+        assert found["accuracy"] == kept and (kept is None) is (name == "projections")
+        assert ("bits per byte" in (tmp_path / "r.html").read_text().partition("</h1>")[0]) is (kept is not None)

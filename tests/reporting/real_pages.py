@@ -127,9 +127,15 @@ def _explored(pages: Pages) -> Path:
     return pages.out("explored")
 
 
-def _result(pages: Pages) -> Path:
-    """A verb's result that has no sections of its own: its words."""
-    return Path(nd.verify(pages.networks.plain_nd).save(pages.out("result")))
+def _result(verb: str, *asked: str) -> Callable[[Pages], Path]:
+    """What a verb returns, as a notebook shows it: sections of the report, or its words where it has none."""
+
+    def make(pages: Pages) -> Path:
+        bundle = nd.open(pages.networks.plain_nd)
+        fed = {"input": pages.networks.spikes} if "input" in asked else {}
+        return Path(getattr(bundle, verb)(**fed).save(pages.out(verb)))
+
+    return make
 
 
 MAKERS: dict[str, Callable[[Pages], Path]] = {
@@ -143,7 +149,11 @@ MAKERS: dict[str, Callable[[Pages], Path]] = {
     "diff": _diff,
     "diff of two kinds": _diff_of_kinds,
     "explored": _explored,
-    "result": _result,
+    "result of verify": _result("verify"),
+    "result of explain": _result("explain"),
+    "result of run": _result("run", "input"),
+    "result of eval": _result("eval", "input"),
+    "result of energy": _result("energy", "input"),
     "unfit": _made_up("unfit", synthetic.CASES["unfit"]),
     "many": _made_up("many", synthetic.CASES["many"]),
     "bare": _made_up("bare", synthetic.CASES["bare"]),

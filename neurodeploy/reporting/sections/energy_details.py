@@ -6,7 +6,7 @@ from neurodeploy.reporting import units
 from neurodeploy.reporting.charts import Column, LogScale, Segment, axis, band_plot, bar_row, column_chart, ticks
 from neurodeploy.reporting.derive import PHASE_TEXT, components, unit_of
 from neurodeploy.reporting.html import Child, Html, el, join
-from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, folded, number, table
+from neurodeploy.reporting.sections.frame import MAX_ROWS, basis_mark, bullets, cell, folded, number, table, texts
 from neurodeploy.reporting.units import Band, Data
 from neurodeploy.reporting.what_if import changes
 from neurodeploy.reporting.without_chip import verdicts, ways
@@ -90,8 +90,7 @@ def _changes(phase: Data, unit: str) -> Html | None:
         return None
     heads, rows = found
     hint = "Each is the account made again with the change; what it would cost elsewhere is not part of it."
-    cells = [[cell(text) for text in row] for row in rows]
-    return el("div", el("h3", "What if"), table("What if", heads, cells), el("p", hint, class_="hint"))
+    return el("div", el("h3", "What if"), table("What if", heads, texts(heads, rows), ""), el("p", hint, class_="hint"))
 
 
 def _without_chip(phase: Data, unit: str) -> Html | None:
@@ -99,11 +98,10 @@ def _without_chip(phase: Data, unit: str) -> Html | None:
     if found is None:
         return None
     heads, rows = found
-    cells = [[cell(text) for text in row] for row in rows]
     return el(
         "div",
         el("h3", "Does the chip pay?"),
-        table("Ways to do without the chip", heads, cells, ""),
+        table("Ways to do without the chip", heads, texts(heads, rows), ""),
         bullets(verdicts(phase), "Beside its host"),
     )
 

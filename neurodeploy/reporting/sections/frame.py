@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from neurodeploy.reporting import units
@@ -77,6 +77,12 @@ def cell(value: Child, key: float | None = None, class_: str = "") -> Html:
     """A cell; with `key` it is a number: right-aligned, and sorted by the key."""
     kind = f"num {class_}".strip() if key is not None else class_
     return el("td", value, class_=kind or None, data_v=key)
+
+
+def texts(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[list[Html]]:
+    """Cells of rows that are words already; those under a head of numbers are aligned as such, and not sorted."""
+    kinds = ["num" if head.endswith(">") else "" for head in heads]
+    return [[cell(text, class_=kind) for text, kind in zip(row, kinds, strict=True)] for row in rows]
 
 
 def number(value: float | None, unit: str = "") -> Html:

@@ -21,19 +21,19 @@ WIDTH = 0.7
 
 
 def rasters(data: Data) -> Body | None:
-    if not data.get("rasters"):
+    if not data.get("rasters") or data["run"]["steps"] == 1:  # one step has no course of time
         return None
     total = sum(row["messages"] for row in data["populations"].values())
     run, shown = data["run"], max(found["length"] for found in data["rasters"])
     samples = f" of {units.count(run['samples'])} samples" if run["samples"] > 1 else ""
     part = "" if shown == run["steps"] else f" in steps 1 to {units.count(shown)}"
-    lead = f"{units.si(total)} messages in {units.count(run['steps'])} steps{samples}. "
+    lead = f"{units.si(total)} messages in {units.some(run['steps'], 'step')}{samples}. "
     dt = data["model"]["dt_s"]
     return [f"{lead}One mark is one message of the first sample{part}.", *(raster(row, dt) for row in data["rasters"])]
 
 
 def states(data: Data) -> Body | None:
-    if not data.get("traces"):
+    if not data.get("traces") or data["run"]["steps"] == 1:
         return None
     drawn = any(row.get("thresholds") for row in data["traces"])
     lead = "State variables after each step, in the integers of the chip" + (

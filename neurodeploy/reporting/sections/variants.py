@@ -5,7 +5,7 @@ from __future__ import annotations
 from neurodeploy.reporting import units
 from neurodeploy.reporting.html import el
 from neurodeploy.reporting.sections.bands import band_chart
-from neurodeploy.reporting.sections.frame import Body, bullets, cell, table
+from neurodeploy.reporting.sections.frame import Body, bullets, table, texts
 from neurodeploy.reporting.side_by_side import HEADS, MEANING, cells, name_of, remarks
 from neurodeploy.reporting.units import Data
 
@@ -17,7 +17,7 @@ def variants(data: Data) -> Body | None:
     rows = data.get("variants")
     if not rows:
         return None
-    shown = [[cell(text, class_="num" if i else "") for i, text in enumerate(cells(row, rows))] for row in rows]
+    shown = texts(HEADS, [cells(row, rows) for row in rows])
     bands = [_bands(row) for row in rows]
     names = [name_of(row, rows) for row in rows]
     charts = [
