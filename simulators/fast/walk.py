@@ -28,7 +28,7 @@ from simulators.fast.kernels import feeds
 from simulators.fast.links import INT32_END
 from simulators.fast.memory import Arena, Slot, Slots, array_of
 from simulators.fast.registers import INT64_MAX, REGISTERS, place
-from simulators.fast.walk_steps import Kernel, Step, either, lane_step, sums_into
+from simulators.fast.walk_steps import KernelStep, Step, either, lane_step, sums_into
 from simulators.fast.windows import Windows
 from simulators.fast.wiring import Wiring
 
@@ -91,7 +91,7 @@ class Own:
         self._neurons.lost[:] = 0
 
 
-class Kept:
+class KeptTokens:
     """What is kept of a population token by token: which payloads are events, and the payloads that probes want."""
 
     def __init__(self, name: str, out: NDArray[Any]) -> None:
@@ -122,7 +122,7 @@ class Walker:
 
     def __init__(
         self, arena: Arena, steps: Sequence[Step], inputs: Arrays, outputs: Arrays, fired: NDArray[np.int64],
-        lost: NDArray[np.int64], named: Sequence[tuple[str, str, slice]], own: Sequence[Own], kept: Sequence[Kept],
+        lost: NDArray[np.int64], named: Sequence[tuple[str, str, slice]], own: Sequence[Own], kept: Sequence[KeptTokens],
     ) -> None:  # fmt: skip
         self._lock, self._steps, self._inputs, self._outputs = arena.lock, steps, inputs, outputs
         self._kept = kept
@@ -197,7 +197,7 @@ class Making:
         self._arrays = {key: array_of(memory, slot, TOKENS) for key, slot in slots.items()}
 
     def walk(self, arena: Arena) -> Walker:
-        kept = [Kept(name, self._arrays[name, ""]) for name in self._order]
+        kept = [KeptTokens(name, self._arrays[name, ""]) for name in self._order]
         steps: list[Step] = []
         for i, name in enumerate(self._order):
             steps += [*self._steps(i, name), kept[i]]
@@ -263,7 +263,7 @@ class Making:
             for port, (_, first, repeat) in ports.items()
         ]
         given = tuple(array for array, *_ in ports.values()), np.array(places, np.int64)
-        steps.append(Kernel(population, given, (out, fired, lost)))
+        steps.append(KernelStep(population, given, (out, fired, lost)))
         if name in self._windows:
             source = self._arrays[self._network.into(name)[0].source, ""]
             return [either(self._windows[name], (source, self._arrays[name, "narrow"], out, fired, lost), steps)]

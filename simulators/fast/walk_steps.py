@@ -22,7 +22,7 @@ from simulators.fast.windows import Windows
 Step = Callable[[int], None]
 
 
-class Kernel:
+class KernelStep:
     """The neurons of a population; their parameters are laid out when they first run."""
 
     def __init__(self, population: Population, given: tuple[Any, ...], left: tuple[NDArray[Any], Ints, Ints]) -> None:
