@@ -32,6 +32,7 @@ class Tally:
 
     def send(self, source: Ints, target: Ints, messages: Ints) -> None:
         """From core to core: straight across one mesh, or from port to port between chips."""
+        source, target, messages = _added(source, target, messages)
         self._deliver(source, target, messages)
         chip = self.routes.chip
         far = np.flatnonzero(chip[source] != chip[target])
@@ -68,14 +69,25 @@ class Tally:
         """Between chips."""
         far = np.flatnonzero(source != target)
         source, target, messages = source[far], target[far], messages[far]
-        unique, index = np.unique(np.stack((source, target), axis=1), axis=0, return_inverse=True)
-        total = np.zeros(len(unique), np.int64)
-        np.add.at(total, index.reshape(-1), messages)
-        for (a, b), count in zip(unique.tolist(), total.tolist(), strict=True):
+        if not len(far):
+            return 0
+        source, target, messages = _added(source, target, messages)
+        for a, b, count in zip(source.tolist(), target.tolist(), messages.tolist(), strict=True):
             pairs[a, b] = pairs.get((a, b), 0) + count
         links = int(messages @ self.routes.links(source, target))
         self.interchip += links
         return links
+
+
+def _added(source: Ints, target: Ints, messages: Ints) -> tuple[Ints, Ints, Ints]:
+    """Each pair once, with all its messages, ascending."""
+    if not len(source):
+        return source, target, messages
+    width = int(target.max()) + 2  # `HOST` is -1
+    key, index = np.unique(source * width + target + 1, return_inverse=True)
+    total = np.zeros(len(key), np.int64)
+    np.add.at(total, index.reshape(-1), messages)
+    return key // width, key % width - 1, total
 
 
 def tallied(streams: Streams, traffic: Mapping[str, Tally], system: SystemSpec) -> Iterator[Stream]:
@@ -87,6 +99,9 @@ def tallied(streams: Streams, traffic: Mapping[str, Tally], system: SystemSpec) 
         if len(stream.target):
             own, outside = traffic[names[stream.target[0]]], stream.source == HOST
             own.send(stream.source[~outside], stream.target[~outside], stream.messages[~outside])
+            if not outside.any():
+                yield stream
+                continue
             axon, target, messages = stream.axon[outside], stream.target[outside], stream.messages[outside]
             chip, core = own.routes.chip[target], own.routes.core[target]
             own.crossing += int(messages[border.fresh(stream.name, axon, np.zeros_like(axon))].sum())

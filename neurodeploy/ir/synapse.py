@@ -237,6 +237,16 @@ class Synapse(ABC):
         keys, fan = np.unique(found.column[kept] * len(rows) + tile[kept], return_counts=True)
         yield Touch(keys // len(rows), keys % len(rows), fan.astype(np.int64))
 
+    @property
+    def joined(self) -> Ints | None:
+        """The first column of every run of neighbours of which each is read by the same rows, through equally many synapses;
+        None where nothing is known of such runs."""
+        return None
+
+    def joined_touches(self, rows: Ints) -> Iterator[Touch]:
+        """`touches` of all columns where they are `joined`: a run for each axon, with the fan of one of its columns."""
+        raise InternalError("ND9075", self.kind, "its columns are not joined")
+
     def units(self, delayed: bool) -> Units:
         """Which columns share an entry of the axon tables. Delays belong to an entry: axons with delays have one each."""
         return Units(self.columns, 1)

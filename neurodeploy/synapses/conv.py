@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -166,6 +167,25 @@ class Conv(Window, Synapse):
             kept = (count > 0) & (axon >= first) & (axon < last)
             yield Touch(axon[kept], np.full(int(kept.sum()), index, np.int64), count[kept])
 
+    @cached_property
+    def joined(self) -> Ints | None:
+        """The channels of a pixel that lie side by side, where all are of one group."""
+        if self.groups > 1:
+            return None
+        return np.arange(0, self.columns, self.input_shape[2], dtype=np.int64) if self.runs is None else self.runs
+
+    def joined_touches(self, rows: Ints) -> Iterator[Touch]:
+        """Tile by tile."""
+        place = None if self.runs is None else self.column_order[self.runs] // self.input_shape[2]  # type: ignore[index]
+        for index, (start, stop) in enumerate(rows.tolist()):
+            runs, fan = self.fan(start, stop)
+            if place is not None:
+                by_pixel = np.zeros(self.input_shape[0] * self.input_shape[1], np.int64)
+                by_pixel[runs] = fan[:, 0]
+                runs, fan = np.flatnonzero(by_pixel[place]), by_pixel[place, None]
+                fan = fan[runs]
+            yield Touch(runs, np.full(len(runs), index, np.int64), fan[:, 0])
+
     def units(self, delayed: bool) -> Units:
         """The channels of a pixel, where they follow one another."""
         if delayed:
@@ -176,7 +196,8 @@ class Conv(Window, Synapse):
 
     def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
         if self._whole_units(columns, delayed):
-            axons = int(np.count_nonzero(self._units_seen(*rows)))
+            every = self.column_order is None or self.runs is None
+            axons = self.seen_count(*rows) if every else int(np.count_nonzero(self._units_seen(*rows)))
         else:
             touched = [touch.axon for touch in self.touches(np.array([rows], np.int64), columns)]
             axons = len(np.unique(self.units(delayed).of(np.concatenate(touched))))

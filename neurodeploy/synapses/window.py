@@ -37,7 +37,7 @@ class Window:
     row_order: Ints | None = None
     column_order: Ints | None = None
 
-    @property
+    @cached_property
     def output_shape(self) -> tuple[int, int, int]:
         sides = []
         for axis in (0, 1):
@@ -209,6 +209,19 @@ class Window:
             found[places] = True
         return found
 
+    @cached_property
+    def _seen_counts(self) -> dict[Range, int]:
+        """What `seen_count` has counted."""
+        return {}
+
+    def seen_count(self, start: int, stop: int) -> int:
+        """How many input pixels reach the rows ``start:stop``; of rows in their places it depends on their pixels alone."""
+        out = self.output_shape[2]
+        key = (start, stop) if self.row_order is not None else (start // out, -(-stop // out))
+        if key not in self._seen_counts:
+            self._seen_counts[key] = int(np.count_nonzero(self.seen(start, stop)))
+        return self._seen_counts[key]
+
     def fan(self, start: int, stop: int) -> tuple[Ints, Ints]:
         """The input pixels that reach the rows ``start:stop``, ascending, and (pixels, groups) synapses of each axon.
 
@@ -236,7 +249,7 @@ class Window:
             edges = (np.arange(self.groups + 1, dtype=np.int64) * each).clip(first, last)
             whole += (self.along(0, *xs)[:, None] * self.along(1, *ys))[:, :, None] * np.diff(edges)
         flat = whole.reshape(-1, self.groups)
-        found = np.flatnonzero(self.seen(start, stop))
+        found = np.flatnonzero(flat[:, 0] if self.groups == 1 else flat.any(axis=1))
         return found, flat[found]
 
 

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.mapping import Shard
 from neurodeploy.ir.network import Projection
 from neurodeploy.synapses import Conv
+from neurodeploy.synapses.window import boxes
 
 
 class Column(NamedTuple):
@@ -64,10 +64,25 @@ def entries(column: Column) -> Ints:
     return np.concatenate(([0], np.cumsum(~joined))).astype(np.int64)
 
 
-def meets(column: Column, shard: Shard) -> NDArray[np.bool_]:
-    """Which neurons of the source of a convolution reach the shard's."""
+def meets(column: Column, rows: tuple[int, int]) -> NDArray[np.bool_]:
+    """Which (pixel, group) of the input of a convolution, one after another, reach the neurons at these rows."""
     s: Any = column.projection.synapse
-    return s.fan_out(shard.rows) > 0 if column.rows is None else _touched(s, column.targets(shard.rows))
+    if column.rows is not None:
+        return _touched(s, column.targets(rows))
+    found = np.zeros((*s.input_shape[:2], s.groups), np.bool_)
+    for xs, ys, (first, last) in boxes(s.output_shape, *rows):
+        groups = present(np.arange(first, last) // (s.output_shape[2] // s.groups), s.groups)
+        found[:, :, groups] |= ((s.along(0, *xs) > 0)[:, None] & (s.along(1, *ys) > 0))[..., None]
+    return found.reshape(-1)
+
+
+def cells(column: Column, low: int, high: int) -> tuple[Ints, Ints]:
+    """(entry, place in `meets`) of every stretch of the columns ``low:high`` of a convolution in which both stay."""
+    s: Any = column.projection.synapse
+    entry, (pixel, channel) = entries(column)[low:high], np.divmod(column.sources(low, high), s.input_shape[2])
+    cell = pixel * s.groups + channel // (s.input_shape[2] // s.groups)
+    first = np.flatnonzero((np.diff(entry, prepend=-1) != 0) | (np.diff(cell, prepend=-1) != 0))
+    return entry[first], cell[first]
 
 
 def present(values: Ints, end: int) -> Ints:
@@ -77,22 +92,24 @@ def present(values: Ints, end: int) -> Ints:
     return np.flatnonzero(here)
 
 
-def kernel_bytes(column: Column, shard: Shard, header: int, bits: int) -> int:
-    """A list for each tap and input channel that the shard's columns have, with its group's outputs among the rows."""
+def channels_read(column: Column, low: int, high: int) -> Counter[int]:
+    """How many input channels of each group of a convolution its columns ``low:high`` have."""
     s: Any = column.projection.synapse
-    out, kx, ky, each = s.weight.shape
-    low, high = column.within(shard.cols)
-    if low == high:
-        return 0
     inputs = present(column.sources(low, high) % s.input_shape[2], s.input_shape[2])
-    outputs = present(column.targets(shard.rows) % out, out)
+    return Counter((inputs // s.weight.shape[3]).tolist())
+
+
+def kernel_bytes(column: Column, rows: tuple[int, int], read: Counter[int], header: int, bits: int) -> int:
+    """A list for each tap and input channel that is `read`, with its group's outputs among the rows."""
+    s: Any = column.projection.synapse
+    out, kx, ky, _ = s.weight.shape
+    outputs = present(column.targets(rows) % out, out)
     held = Counter((outputs // (out // s.groups)).tolist())
-    read = Counter((inputs // each).tolist())
     return sum(kx * ky * read[group] * (header + math.ceil(count * bits / 8)) for group, count in held.items())
 
 
 def _touched(conv: Conv, neurons: Ints) -> NDArray[np.bool_]:
-    """Which input neurons (columns,) reach any of these output neurons."""
+    """Which (pixel, group) of the input reach any of these output neurons."""
     width, height, channels = conv.output_shape
     pixel, channel = np.divmod(neurons, channels)
     group = channel // (channels // conv.groups)
@@ -105,9 +122,8 @@ def _touched(conv: Conv, neurons: Ints) -> NDArray[np.bool_]:
         for j in range(conv.weight.shape[2]):
             out_y, in_y = _line(conv, 1, j)
             there[:, in_x[:, None], in_y] |= here[:, out_x[:, None], out_y]
-    each = conv.input_shape[2] // conv.groups
-    found = np.zeros((*conv.input_shape[:2], conv.groups, each), np.bool_)
-    found[:, :, used] = np.moveaxis(there, 0, 2)[..., None]
+    found = np.zeros((*conv.input_shape[:2], conv.groups), np.bool_)
+    found[:, :, used] = np.moveaxis(there, 0, 2)
     return found.reshape(-1)
 
 

@@ -30,7 +30,7 @@ from neurodeploy.ir.segments import Decode
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import get_model, is_exact, largest_payload, payload_bits, state_bytes, table_bytes
 from neurodeploy.synapses import Conv, Dense, Direct, Grouped, Sparse
-from partitioner.verify.columns import Column, entries, kernel_bytes, meets, present
+from partitioner.verify.columns import Column, cells, channels_read, entries, kernel_bytes, meets, present
 from partitioner.verify.lateness import lateness
 
 COLUMNS = ("neurons", "synapse_bytes", "in_axons", "out_axons", "state_bytes")
@@ -192,13 +192,23 @@ def _same(column: Column, own: list[Shard], counts: _Counts) -> None:
 
 def _pixels(column: Column, own: list[Shard], counts: _Counts) -> None:
     """The units whose pixels reach a shard, and its kernel."""
-    entry = entries(column)
+    end = len(counts.fed)
+    for (low, high), members in _by_columns(column, own).items():
+        (entry, cell), read = cells(column, low, high), channels_read(column, low, high)
+        for shard in members:
+            row, units = counts.used[counts.number[shard]], present(entry[meets(column, shard.rows)[cell]], end)
+            row[2] += len(units)
+            counts.fed[units] += 1
+            if low < high:
+                row[1] += kernel_bytes(column, shard.rows, read, counts.header, counts.bits)
+
+
+def _by_columns(column: Column, own: list[Shard]) -> dict[tuple[int, int], list[Shard]]:
+    """Shards by their part of the columns of a projection."""
+    found: dict[tuple[int, int], list[Shard]] = defaultdict(list)
     for shard in own:
-        low, high = column.within(shard.cols)
-        axons = np.arange(low, high, dtype=np.int64)
-        units = present(entry[axons[meets(column, shard)[column.sources(low, high)]]], int(entry[-1]) + 1)
-        counts.add(np.full(len(units), counts.number[shard]), units)
-        counts.used[counts.number[shard], 1] += kernel_bytes(column, shard, counts.header, counts.bits)
+        found[column.within(shard.cols)].append(shard)
+    return found
 
 
 def _stored(s: Any, low: int, high: int) -> Iterator[tuple[Ints, Ints]]:

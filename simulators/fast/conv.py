@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from neurodeploy.machine.threads import split
 from neurodeploy.synapses import Conv
 from simulators.fast.costs import slowdown
 from simulators.fast.kernels import conv, products
-from simulators.fast.products import exact_product, passes, possible
+from simulators.fast.products import exact_product, own_is_faster, passes, possible
 from simulators.fast.traffic import Traffic
 from simulators.fast.wiring import DIGIT_NS, Multiplied
 from simulators.products.pairs import padded
@@ -84,8 +85,6 @@ class ConvWiring(Multiplied):
         self.synapse = c
         out, kx, ky, wide = c.weight.shape
         grouped = c.weight.reshape(c.groups, out // c.groups, kx, ky, wide)
-        self.kernel = np.ascontiguousarray(grouped.transpose(2, 3, 0, 4, 1)).reshape(kx, ky, c.groups * wide, -1)
-        self.packed = pack(c)
         self.taps = (kx, ky)
         self.shape = (
             c.input_shape[1], c.input_shape[2], *c.output_shape, c.groups, *c.stride, *c.padding, *c.dilation
@@ -97,6 +96,24 @@ class ConvWiring(Multiplied):
         alone = c.groups > 1 and wide == 1 and out == c.groups and not c.transposed
         self.single = np.ascontiguousarray(c.weight[..., 0].transpose(1, 2, 0), np.int64) if alone else None
         self.matrices = np.ascontiguousarray(grouped.transpose(order)).reshape(c.groups, -1, depth)
+
+    @cached_property
+    def kernel(self) -> NDArray[np.signedinteger]:
+        """By input channel, made when events are asked for."""
+        c = self.synapse
+        out, kx, ky, wide = c.weight.shape
+        grouped = c.weight.reshape(c.groups, out // c.groups, kx, ky, wide)
+        return np.ascontiguousarray(grouped.transpose(2, 3, 0, 4, 1)).reshape(kx, ky, c.groups * wide, -1)
+
+    @cached_property
+    def packed(self) -> Packed | None:
+        return pack(self.synapse)
+
+    def fuses(self, pixels: int, bits: int) -> bool:
+        """Whether the project's own product of so many pixels is faster than those of libraries, whose windows and sums go
+        through memory."""
+        width, depth = self.matrices[0].shape
+        return own_is_faster(pixels, bits, PATCH_NS / width + SUM_NS / depth)
 
     def clear(self, traffic: Traffic, pending: NDArray[np.int32]) -> None:
         work = traffic.events * self.kernel.shape[0] * self.kernel.shape[1] * self.kernel.shape[3]

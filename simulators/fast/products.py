@@ -54,6 +54,14 @@ def passes(top: int, weight: NDArray[Any], bound: int, rows: int) -> tuple[int, 
     return count, nanoseconds(rows, bits, product) / (product.passes if bits > 8 else 1)
 
 
+def own_is_faster(rows: int, bits: int, others_ns: float) -> bool:
+    """Whether the first of `PRODUCTS` is the fastest for int8 weights where a multiply-add of any other takes so many
+    nanoseconds more."""
+    other = choose(rows, bits)
+    own = PRODUCTS[0]
+    return other is own or nanoseconds(rows, bits, own) <= nanoseconds(rows, bits, other) + others_ns
+
+
 def _product(rows: int, bits: int, weight: NDArray[Any], bound: int) -> Product | None:
     """The product for these weights, None for floats in one piece."""
     if weight.dtype == np.int8 and weight.shape[1] < INT8_COLUMNS:

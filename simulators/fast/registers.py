@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.fixedpoint import STATE_BITS, Ints, signed_max
 from neurodeploy.ir.population import Population
+from neurodeploy.machine.threads import parts_of, split
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.graded_root import TABLE
 from neurodeploy.neurons.graded_rotation import FACTOR_BITS
@@ -19,6 +20,8 @@ from neurodeploy.neurons.registers import REGISTER_BITS
 from simulators.fast.kernels import registers, scaled
 
 INT64_MAX = 2**63 - 1
+#: Work of one neuron in units of a multiply-add of `machine.threads`.
+WORK = 24
 Rows = Callable[[Values], tuple[Ints, ...]]
 Numbers = Callable[[Values], tuple[int, ...]]
 
@@ -72,17 +75,30 @@ def _sent(p: Values) -> tuple[int, ...]:
     return _most(p, "out_bits")
 
 
+def shared(kernel: Any) -> Any:
+    """A kernel of `kernels.scaled` over all its parts, called as one of `kernels.registers`."""
+
+    def run(start: int, stop: int, *given: Any) -> None:
+        *most, out, fired, lost = given
+        work = out.shape[0] * (stop - start) * out.shape[2] * WORK
+        counts = np.zeros((parts_of(work), 3), np.int64)
+        split(kernel, work, start, stop, *most, out, fired, counts)
+        lost += counts.sum(axis=0)
+
+    return run
+
+
 REGISTERS: Mapping[str, Register] = {
     "graded_affine": Register(
-        scaled.affine, lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1), p["vth"]),
+        shared(scaled.affine), lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1), p["vth"]),
         lambda p: (int(p["acc_shift"].item()), *_states(p), int(p["vth"].any())), lambda p: (_factor(p),),
     ),
     "graded_rectified": Register(
-        scaled.rectified, lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1),),
+        shared(scaled.rectified), lambda p: (p["bias"] + (1 << p["acc_shift"] >> 1),),
         lambda p: (int(p["acc_shift"].item()), *_states(p), int(p["low"].item()), int(p["high"].item())),
         lambda p: (_factor(p), np.ldexp(p["falling"].astype(float), -p["shift"])),
     ),
-    "graded_max": Register(scaled.maximum, lambda p: (p["inputs"],), _sent),
+    "graded_max": Register(shared(scaled.maximum), lambda p: (p["inputs"],), _sent),
     "graded_sum": Register(registers.summed, lambda p: (p["a_exp"], p["b_exp"], p["shift"]), _sent),
     "graded_square": Register(registers.square, lambda p: (p["shift"],), _sent),
     "graded_root": Register(registers.root, lambda p: (p["bias"],), lambda p: tuple(TABLE.tolist())),

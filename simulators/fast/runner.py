@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.errors import UserError
+from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT
 from neurodeploy.ir.raster import Raster
@@ -66,22 +67,27 @@ class FastRunner:
         if network not in self._plans:
             self._plans[network] = Plan(network, self._room, self._arena)
         plan = self._plans[network]
-        walk = None if probes or self.path != "auto" else plan.walk
+        sent = all(probe.variable in registry.output_ports(network.populations[probe.population]) for probe in probes)
+        walk = plan.walk if sent and self.path == "auto" else None
         if walk is not None and (task.samples == 1 or not walk.remembers):
-            return self._walked(walk, task, steps, raster)
+            rooms = [(probe, np.empty((task.samples * steps, probe.width(network)), np.int64)) for probe in probes]
+            return self._walked(walk, task, steps, raster, rooms)
         block = min(self.steps or self._block(network, plan.parts, task.samples), max(1, steps))
         return _Run(network, plan, task, steps, block, probes, self.path, raster).result()
 
-    def _walked(self, walk: Walker, task: Task, steps: int, raster: bool) -> RunResult:
-        """Every step of every sample is a token."""
+    def _walked(
+        self, walk: Walker, task: Task, steps: int, raster: bool, probes: Sequence[tuple[Probe, Ints]]
+    ) -> RunResult:
+        """Every step of every sample is a token. probes : each with its room (tokens, width)."""
         flat = {name: array.reshape(-1, array.shape[2]) for name, array in task.inputs.items()}
         block = self.steps or max(1, min(TOKENS, WALKED_VALUES // walk.neurons))
-        found, activity = walk(flat, task.samples * steps, task.state, block, raster)
+        found, activity = walk(flat, task.samples * steps, task.state, block, raster, probes)
         activity.steps, activity.samples = steps, task.samples
         if activity.raster is not None:
             activity.raster = activity.raster.shaped(task.samples, steps)
         outputs = {name: array.reshape(task.samples, steps, array.shape[1]) for name, array in found.items()}
-        return RunResult(outputs, {}, activity, RunState(task.state.step + steps, task.state.neurons, {}))
+        recorded = {probe.name: room.reshape(task.samples, steps, room.shape[1]) for probe, room in probes}
+        return RunResult(outputs, recorded, activity, RunState(task.state.step + steps, task.state.neurons, {}))
 
     def decoding(self, segment: Segment) -> Decoded | None:
         """The lane that the segment is, with its decoder; None where it is none."""

@@ -18,21 +18,22 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.raster import Raster, packed
-from neurodeploy.ir.run import RunActivity, RunState
+from neurodeploy.ir.run import Probe, RunActivity, RunState
+from neurodeploy.machine.threads import split
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.model import Values
 from simulators.fast.attention import neurons
-from simulators.fast.feeds import Added, Feed, Gathered, Summed, Taken, feed
+from simulators.fast.feeds import Added, Feed, Gathered, Taken, feed
 from simulators.fast.kernels import feeds
-from simulators.fast.links import INT32_END, exact_sums
+from simulators.fast.links import INT32_END
 from simulators.fast.memory import Arena, Slot, Slots, array_of
-from simulators.fast.registers import INT64_MAX, REGISTERS, place, prepared
+from simulators.fast.registers import INT64_MAX, REGISTERS, place
+from simulators.fast.walk_steps import KernelStep, Step, either, lane_step, sums_into
+from simulators.fast.windows import Windows
 from simulators.fast.wiring import Wiring
 
 #: Tokens of a block: a product wants many, the cache few.
 TOKENS = 128
-#: Does its part for the first n tokens of a block.
-Step = Callable[[int], None]
 Arrays = Mapping[str, NDArray[Any]]
 NO_BITS = np.zeros((0, 0), np.uint8)
 
@@ -90,19 +91,25 @@ class Own:
         self._neurons.lost[:] = 0
 
 
-class EventBits:
-    """Which payloads of a population are events, token by token."""
+class KeptTokens:
+    """What is kept of a population token by token: which payloads are events, and the payloads that probes want."""
 
     def __init__(self, name: str, out: NDArray[Any]) -> None:
         self.name, self._out, self._bits, self._done = name, out, NO_BITS, 0
+        self._probes: Sequence[tuple[Probe, Ints]] = ()
 
-    def begin(self, raster: Raster | None) -> None:
+    def begin(self, raster: Raster | None, probes: Sequence[tuple[Probe, Ints]]) -> None:
+        """probes : those of this population, each with room (tokens, width)."""
         self._bits, self._done = NO_BITS if raster is None else raster.bits(self.name, "s")[0], 0
+        self._probes = probes
 
     def __call__(self, n: int) -> None:
+        tokens = slice(self._done, self._done + n)
         if len(self._bits):
-            self._bits[self._done : self._done + n] = packed(self._out[0, :n])
-            self._done += n
+            self._bits[tokens] = packed(self._out[0, :n])
+        for probe, to in self._probes:
+            to[tokens] = probe.of(self._out[0, :n])
+        self._done += n
 
 
 class Walker:
@@ -110,12 +117,12 @@ class Walker:
 
     steps : all that is done. inputs, outputs : where the payloads of a block are. fired, lost, named : counts of all
     populations one after another, and under which names they are told: (population, clipped payloads, where in `fired`).
-    own : populations that are neither lanes nor kernels. kept : those of `steps` that keep events.
+    own : populations that are neither lanes nor kernels. kept : those of `steps` that keep events and payloads.
     """
 
     def __init__(
         self, arena: Arena, steps: Sequence[Step], inputs: Arrays, outputs: Arrays, fired: NDArray[np.int64],
-        lost: NDArray[np.int64], named: Sequence[tuple[str, str, slice]], own: Sequence[Own], kept: Sequence[EventBits],
+        lost: NDArray[np.int64], named: Sequence[tuple[str, str, slice]], own: Sequence[Own], kept: Sequence[KeptTokens],
     ) -> None:  # fmt: skip
         self._lock, self._steps, self._inputs, self._outputs = arena.lock, steps, inputs, outputs
         self._kept = kept
@@ -131,16 +138,18 @@ class Walker:
         state: RunState,
         block: int = TOKENS,
         raster: bool = True,
+        probes: Sequence[tuple[Probe, Ints]] = (),
     ) -> tuple[dict[str, NDArray[np.int32]], RunActivity]:
-        """Payloads (tokens, size) of all inputs to those of the outputs, and the counts; `state` becomes what is left."""
+        """Payloads (tokens, size) of all inputs to those of the outputs, and the counts; `state` becomes what is left, and
+        each probe's room (tokens, width) has the payloads that it wants."""
         found = {name: np.empty((tokens, array.shape[1]), np.int32) for name, array in self._outputs.items()}
         block = min(block, TOKENS)
         with self._lock:
             self._fired[:], self._lost[:] = 0, 0
-            when = Raster.blank({name: {"s": self._fired[span]} for name, _, span in self._named}, 1, tokens)
-            when = when if raster else None
+            blank = {name: {"s": self._fired[span]} for name, _, span in self._named}
+            when = Raster.blank(blank, 1, tokens) if raster else None
             for kept in self._kept:
-                kept.begin(when)
+                kept.begin(when, [(probe, to) for probe, to in probes if probe.population == kept.name])
             for one in self._own:
                 one.begin(state.neurons[one.population.name], state.step + 1)
             for begin in range(0, tokens, block):
@@ -179,6 +188,8 @@ class Making:
         self._spans = {name: slice(*ends[i : i + 2]) for i, name in enumerate(self._order)}
         self._fired, self._lost = np.zeros(ends[-1], np.int64), np.zeros((len(ends) - 1, 3), np.int64)
         self._feeds = {name: self._feeds_of(name) for name in self._order if name not in lanes}
+        made = {name: Windows.of(network, name, wiring) for name in self._feeds}
+        self._windows = {name: one for name, one in made.items() if one is not None}
         self._own: list[Own] = []
         layout = Slots(TOKENS)
         slots = self._slots(layout, sizes)
@@ -186,7 +197,7 @@ class Making:
         self._arrays = {key: array_of(memory, slot, TOKENS) for key, slot in slots.items()}
 
     def walk(self, arena: Arena) -> Walker:
-        kept = [EventBits(name, self._arrays[name, ""]) for name in self._order]
+        kept = [KeptTokens(name, self._arrays[name, ""]) for name in self._order]
         steps: list[Step] = []
         for i, name in enumerate(self._order):
             steps += [*self._steps(i, name), kept[i]]
@@ -216,6 +227,9 @@ class Making:
                     for port, found in self._feeds[name].items()
                     if not isinstance(found, Taken)
                 }
+            if name in self._windows:
+                source = self._network.into(name)[0].source
+                brought[name, "narrow"] = layout.slot(sizes[source], np.int16)
             slots |= brought
             if (name, "") not in slots:
                 slots[name, ""] = layout.slot(sizes[name], np.int32)
@@ -231,7 +245,7 @@ class Making:
             return [lambda n: feeds.count_events(n, out, fired)]
         if name in self._lanes:
             source = self._arrays[self._network.into(name)[0].source, ""]
-            return [_lane(self._lanes[name], source, self._arrays[name, "a"], out, fired, lost)]
+            return [lane_step(self._lanes[name], source, self._arrays[name, "a"], out, fired, lost)]
         steps, ports = list[Step](), dict[str, tuple[NDArray[Any], int, int]]()
         largest = dict[str, int]()
         for port, found in self._feeds[name].items():
@@ -240,7 +254,7 @@ class Making:
                 largest[port] = registry.largest_payload(self._network.populations[found.source])
             else:
                 ports[port] = self._arrays[name, port], 0, 1
-                steps.append(self._brought(found, self._arrays[name, port]))
+                steps += self._brought(found, self._arrays[name, port])
         if population.model not in REGISTERS:
             self._own.append(Own(population, ports, out, fired, lost))
             return [*steps, self._own[-1]]
@@ -248,41 +262,32 @@ class Making:
             place(population.model, port, first, repeat, largest.get(port, INT64_MAX))
             for port, (_, first, repeat) in ports.items()
         ]
-        run, *own = prepared(population)
-        given = tuple(array for array, *_ in ports.values()), np.array(places, np.int64), *own, out, fired, lost
-        return [*steps, lambda n: run(0, n, *given)]
+        given = tuple(array for array, *_ in ports.values()), np.array(places, np.int64)
+        steps.append(KernelStep(population, given, (out, fired, lost)))
+        if name in self._windows:
+            source = self._arrays[self._network.into(name)[0].source, ""]
+            return [either(self._windows[name], (source, self._arrays[name, "narrow"], out, fired, lost), steps)]
+        return steps
 
-    def _brought(self, found: Gathered | Summed | Added, to: NDArray[Any]) -> Step:
+    def _brought(self, found: Feed, to: NDArray[Any], fresh: bool = True) -> list[Step]:
+        """What writes the sums of a feed, or adds them to what is there unless `fresh`."""
         if isinstance(found, Added):
-            terms = [(p, self._arrays[p.source, ""][0], self._wiring) for p in found.projections]
-            return lambda n: _add(n, terms, to[0, :n])
-        source = self._arrays[found.source, ""]
+            return self._added(found.projections, to, fresh)
+        source, work = self._arrays[found.source, ""], to.shape[2]
         if isinstance(found, Gathered):
-            runs = found.runs()
-            return lambda n: feeds.gathered(n, source, found.order, found.weight, runs, to)
-        return lambda n: feeds.block_sums(n, source, to)
+            given = source, found.order, found.weight, found.runs()
+            return [lambda n: split(feeds.gathered, n * work, n, *given, fresh, to)]
+        if isinstance(found, Taken):
+            first, repeat = found.first, found.repeat
+            return [lambda n: split(feeds.taken, n * work, n, source, first, repeat, fresh, to)]
+        return [lambda n: feeds.block_sums(n, source, fresh, to)]
 
-
-def _lane(lane: Any, source: NDArray[Any], narrow: NDArray[Any], out: NDArray[Any], fired: Ints, lost: Ints) -> Step:
-    narrow, flat, bounds = narrow[0], out.reshape(-1), np.array([0, lane.rows])
-    messages = slice(lane.columns, lane.columns + lane.rows)
-
-    def step(n: int) -> None:
-        feeds.narrowed(n, source, narrow)
-        found = lane.run(narrow[:n], flat[: n * lane.rows], bounds, 1.0)
-        np.add(fired, found[messages], out=fired)
-        lost[1:] += found[-3:-1]
-
-    return step
-
-
-def _add(n: int, terms: Sequence[Any], to: NDArray[np.int64]) -> None:
-    """Exact sums of projections, from arrays of payloads."""
-    if not terms:
-        to[:] = 0
-    for number, (p, payload, wiring) in enumerate(terms):
-        term = payload[:n] if p.synapse.wire else exact_sums(p, wiring(p), payload[:n])[:, 0]
-        if number:
-            to += term
-        else:
-            to[:] = term
+    def _added(self, projections: Sequence[Projection], to: NDArray[Any], fresh: bool) -> list[Step]:
+        """Projection by projection, each in the simplest way that it has."""
+        if not projections:
+            return [lambda n: to[0, :n].fill(0)]
+        if len(projections) > 1:
+            parts = [self._brought(feed([p]), to, fresh and not i) for i, p in enumerate(projections)]
+            return [step for part in parts for step in part]
+        (p,), payload = projections, self._arrays[projections[0].source, ""][0]
+        return [lambda n: sums_into(n, p, self._wiring, payload, fresh, to[0, :n])]

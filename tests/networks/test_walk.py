@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.population import INPUT, Population
+from neurodeploy.ir.run import Probe
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.neurons.registry import MODELS
 from neurodeploy.ops.host.lowering import joined
@@ -119,6 +120,27 @@ def test_random_walks(first: int) -> None:
             same_result(runner.run(network, inputs, 7), expected, f"{seed} {runner.path} {runner.steps}")
 
 
+def test_what_is_sent_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Payloads of any population, or of some of its neurons, are recorded in a walk; what arrives is not."""
+    walked = []
+    real = FastRunner._walked
+    monkeypatch.setattr(FastRunner, "_walked", lambda *given: walked.append(1) or real(*given))  # type: ignore[func-returns-value]
+    for seed in range(12):
+        network, inputs = random_walk(seed)
+        probes = [Probe(name, "s") for name in network.populations]
+        some = [Probe(name, "s", (p.size - 1, 0)) for name, p in network.populations.items()]
+        for wanted in (probes, some):
+            expected = ReferenceRunner().run(network, inputs, 7, probes=wanted)
+            same_result(FastRunner(steps=3).run(network, inputs, 7, probes=wanted), expected, str(seed))
+        arriving = [Probe(name, "a") for name, p in network.populations.items() if p.model == "graded_affine"]
+        if arriving:
+            expected = ReferenceRunner().run(network, inputs, 7, probes=arriving)
+            before = len(walked)
+            same_result(FastRunner().run(network, inputs, 7, probes=arriving), expected, str(seed))
+            assert len(walked) == before
+    assert len(walked) == 24
+
+
 def test_nothing_of_what_was_in_memory_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ports that nothing reaches have 0, whatever lay where their sums are kept."""
 
@@ -142,7 +164,7 @@ def test_nothing_of_what_was_in_memory_is_read(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_what_a_walk_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those networks are walked, and others are not: with a state, with a latency, with a probe, or by a chosen path."""
+    """Those networks are walked, and others are not: with a state, with a latency, or by a chosen path."""
     network, inputs = random_walk(1)
     called = []
     monkeypatch.setattr(FastRunner, "_walked", lambda *given: called.append(given[0].path) or walks.RunActivity.zero())

@@ -194,7 +194,7 @@ def pairs(
         end = min(begin + TALL, tokens)
         block = max(LEAST, SUMS // (end - begin) // GROUP * GROUP)
         size = (end - begin) * min(block, last - first)
-        sums, high = _room(size, kind), _room(size if wide.size else 0, kind)
+        sums, high = room_of(size, kind), room_of(size if wide.size else 0, kind)
         for start in range(first, last, block):
             stop = min(start + block, last)
             size = (end - begin) * (stop - start)
@@ -210,7 +210,7 @@ def pairs(
 
 
 @jit
-def _room(size: int, kind: Any) -> Any:
+def room_of(size: int, kind: Any) -> Any:
     """So many elements of the type of `kind`, from a little after the beginning of a cache line on (`SUMS_PAST`)."""
     found = np.empty(size + 2 * LINE // kind.itemsize, kind.dtype)
     begin = (-found.ctypes.data % LINE + SUMS_PAST) // kind.itemsize

@@ -28,38 +28,43 @@ def place(sums: Any, first: int, exponent: int, start: int, stop: int, pending: 
 
 
 @jit
+def patch(frame: Any, ox: int, oy: int, group: int, shape: Any, taps: Any, row: Any) -> None:
+    """What an output pixel sees of a frame (input x, input y, channels): taps * channels of the group to the beginning of
+    `row`. What lies outside is zero. `shape` as in `conv`."""
+    in_y, in_channels, _, _, _, groups, sx, sy, px, py, dx, dy = shape
+    wide = in_channels // groups
+    stretch = taps[1] * wide
+    y0 = oy * sy - py
+    inside = y0 >= 0 and y0 + taps[1] <= in_y and dy == 1 and groups == 1
+    for tap_x in range(taps[0]):
+        x = ox * sx - px + tap_x * dx
+        to = row[tap_x * stretch : (tap_x + 1) * stretch]
+        if x < 0 or x >= frame.shape[0]:
+            to[:] = 0
+        elif inside:
+            of = frame[x].ravel()[y0 * wide : y0 * wide + stretch]
+            for i in range(stretch):
+                to[i] = of[i]
+        else:
+            for tap_y in range(taps[1]):
+                y, place = y0 + tap_y * dy, to[tap_y * wide : (tap_y + 1) * wide]
+                if 0 <= y < in_y:
+                    of = frame[x, y, group * wide : (group + 1) * wide]
+                    for c in range(wide):
+                        place[c] = of[c]
+                else:
+                    place[:] = 0
+
+
+@jit
 def patches(part: int, parts: int, frames: Any, group: int, shape: Any, taps: Any, out: Any) -> None:
     """Patches of a convolution: frames (n, input x, input y, channels) to rows of out (n * pixels, taps * channels of
-    the group); columns of out beyond these stay as they are. Lines of output pixels are shared among the parts.
-
-    What lies outside is zero. `shape` as in `conv`.
-    """
-    in_y, in_channels, out_x, out_y, _, groups, sx, sy, px, py, dx, dy = shape
-    wide = in_channels // groups
-    in_x = frames.shape[1]
-    stretch = taps[1] * wide
+    the group); columns of out beyond these stay as they are. Lines of output pixels are shared among the parts."""
+    out_x, out_y = shape[2], shape[3]
     lines = frames.shape[0] * out_x
     for place in range(lines * part // parts, lines * (part + 1) // parts):
-        n, ox = place // out_x, place % out_x
         for oy in range(out_y):
-            row = out[place * out_y + oy]
-            y0 = oy * sy - py
-            inside = y0 >= 0 and y0 + taps[1] <= in_y and dy == 1 and groups == 1
-            for tap_x in range(taps[0]):
-                x = ox * sx - px + tap_x * dx
-                at = tap_x * stretch
-                if x < 0 or x >= in_x:
-                    for i in range(stretch):
-                        row[at + i] = 0
-                elif inside:
-                    line = frames[n, x].ravel()
-                    for i in range(stretch):
-                        row[at + i] = line[y0 * wide + i]
-                else:
-                    for tap_y in range(taps[1]):
-                        y = y0 + tap_y * dy
-                        for c in range(wide):
-                            row[at + tap_y * wide + c] = frames[n, x, y, group * wide + c] if 0 <= y < in_y else 0
+            patch(frames[place // out_x], place % out_x, oy, group, shape, taps, out[place * out_y + oy])
 
 
 @jit

@@ -150,7 +150,7 @@ def root(
     fired += out.shape[0] * (stop - start)
     for s in range(out.shape[0]):
         for t in range(start, stop):
-            take_sums(inputs[0], s, t, places, 0, row)
+            take_sums(inputs[0], s, t, places, 0, 0, row)
             for i in range(row.shape[0]):
                 exact = row[i] + params[0, i]
                 x = kept(exact, REGISTER)
@@ -231,7 +231,7 @@ def winner(
     for s in range(out.shape[0]):
         for t in range(start, stop):
             lost[1] += take(inputs[0], s, t, places, 0, a)
-            take_sums(inputs[1], s, t, places, 1, ahead)
+            take_sums(inputs[1], s, t, places, 1, 0, ahead)
             lost[1] += pieces(a, table, numbers[3], rest, row)
             requantise(row, params, reals, numbers[1:], out[s, t], fired, lost)
             for i in range(size):
@@ -254,7 +254,7 @@ def rotation(
         for t in range(start, stop):
             lost[1] += take(inputs[0], s, t, places, 0, a) + take(inputs[1], s, t, places, 1, b)
             lost[1] += take(inputs[3], s, t, places, 3, d)
-            take_sums(inputs[2], s, t, places, 2, row)
+            take_sums(inputs[2], s, t, places, 2, 0, row)
             beyond = np.int64(0)
             for i in range(size):
                 exact = row[i] + bias[i]
