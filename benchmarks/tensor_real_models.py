@@ -147,7 +147,8 @@ def sentences_network() -> tuple[nn.Module, Path]:
     return Sentences(encoder.eval()), folder
 
 
-def sentences(out: Path, bits: int, count: int = 48) -> dict[str, float]:
+def sentences(out: Path, bits: int, count: int = 48, shown: int = 64) -> dict[str, float]:
+    """Converted with `shown` sentences, compared on `count` others."""
     from tokenizers import Tokenizer
 
     net, folder = sentences_network()
@@ -155,12 +156,13 @@ def sentences(out: Path, bits: int, count: int = 48) -> dict[str, float]:
     reader.enable_padding(length=TOKENS)
     reader.enable_truncation(TOKENS)
     text = Path(TEXT).read_text(encoding="utf-8").replace("\n", " ")
-    read = reader.encode_batch([part.strip() for part in text.split(".") if len(part.split()) > 4][: 16 + count])
+    read = reader.encode_batch([part.strip() for part in text.split(".") if len(part.split()) > 4][: shown + count])
     ids, mask = np.array([row.ids for row in read]), np.array([row.attention_mask for row in read])
-    found = nd.convert(net, out, example_inputs=(ids[:16], mask[:16]), payload_bits=bits)
+    new, known = slice(16, 16 + count), [*range(16), *range(16 + count, shown + count)]
+    found = nd.convert(net, out, example_inputs=(ids[known], mask[known]), payload_bits=bits)
     with torch.no_grad():
-        want = net(torch.from_numpy(ids[16:]), torch.from_numpy(mask[16:])).numpy()
-    got = OnChip(out)(ids[16:], mask[16:])[0]
+        want = net(torch.from_numpy(ids[new]), torch.from_numpy(mask[new])).numpy()
+    got = OnChip(out)(ids[new], mask[new])[0]
     cosine = (got * want).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(want, axis=1)
     return {
         "least_cosine": float(cosine.min()), "mean_cosine": float(cosine.mean()),
@@ -209,9 +211,9 @@ def speech(out: Path, bits: int) -> dict[str, float]:
     said.mkdir()
     for number, sentence in enumerate(SAID):
         subprocess.run(["espeak-ng", "-w", str(said / f"{number}.wav"), "-s", "150", sentence], check=True)
-    seen = frames(spoken(said, 1))
-    states = original(seen)[0]
-    found = nd.convert(file, out, example_inputs=(seen[:300:2], states[:300:2], rate), payload_bits=bits)
+    seen = [frames(spoken(said, seed)) for seed in (1, 2)]
+    states = np.concatenate([original(rows)[0] for rows in seen])[::2]
+    found = nd.convert(file, out, example_inputs=(np.concatenate(seen)[::2], states, rate), payload_bits=bits)
     chip, same = OnChip(out), []
     for seed in (5, 6):
         rows = frames(spoken(said, seed))

@@ -43,9 +43,10 @@ def is_onnx(model: object) -> bool:
 def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
     """See `convert`; `options` are some of `OPTIONS`."""
     from neurodeploy.conversion.overlay import Overlay, held
-    from neurodeploy.conversion.tensors.build import Bits, build
+    from neurodeploy.conversion.tensors.build import build
     from neurodeploy.conversion.tensors.calibrate import calibrate
     from neurodeploy.conversion.tensors.passes import simplified
+    from neurodeploy.conversion.tensors.units import Bits
     from simulators.reference import ReferenceRunner
 
     began = time.perf_counter()
@@ -56,7 +57,7 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
         raise UserError("ND1313", "--tolerance", f"is {tolerance}", "give an error above 0, relative to the output")
     told = (_of_onnx if is_onnx(model) else _of_module)(model, options)
     graph = simplified(told.graph)
-    seen = calibrate(graph, told.samples, progress)
+    seen = calibrate(graph, told.samples, progress, bits=bits.payload)
     info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, graph.source)
     program, arrays = build(graph, seen, bits, info, {"warnings": list(graph.notes)})
     weights = Overlay(_NoStore(), {name: held(array) for name, array in arrays.items()})

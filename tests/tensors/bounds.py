@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
-from neurodeploy.conversion.tensors.build import Bits, _Builder
 from neurodeploy.conversion.tensors.calibrate import Seen, walk
 from neurodeploy.conversion.tensors.passes import fused
+from neurodeploy.conversion.tensors.units import Bits, ValueUnits
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.tensors import Node, TensorGraph
 from neurodeploy.ops.tensors import FORMS
@@ -44,15 +44,14 @@ class Errors:
     """Bounds by value, as the nodes are walked."""
 
     def __init__(self, program: Program, graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits) -> None:
-        self.program, self.bits, self.units = program, bits, _Builder(graph, seen, bits)
-        self.units.joined()
+        self.program, self.bits, self.units = program, bits, ValueUnits(graph, seen, bits)
         self.values, self.errors = Tensors(), Tensors()
 
     def unit(self, name: str) -> float:
         """That of its population, which may be coarser than what was asked for."""
         rows: Any = self.program.conversion["operations"]
         made = [row["unit"] for row in rows if row.get("value") == name]
-        return float(made[0]) if made else self.units.unit_of(name).scale.value
+        return float(made[0]) if made else self.units.of(name).scale.value
 
     def sent(self, node: Node, name: str, carried: torch.Tensor, worth: torch.Tensor | float) -> torch.Tensor:
         """A population of `graded_rectified`: the formula above. carried : |W| e + d (|x| + e); worth : c."""

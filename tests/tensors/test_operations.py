@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.overlay import Overlay, held
-from neurodeploy.conversion.tensors.build import Bits, build
+from neurodeploy.conversion.tensors.build import build
 from neurodeploy.conversion.tensors.calibrate import calibrate, walk
 from neurodeploy.conversion.tensors.passes import simplified, trimmed
+from neurodeploy.conversion.tensors.units import Bits
 from neurodeploy.errors import ModelError
 from neurodeploy.frontends.tensors import aten, torch_module
 from neurodeploy.frontends.tensors.making import NodeMaker, Ref
@@ -65,7 +66,7 @@ def converted(graph: TensorGraph, samples: list[NDArray[Any]], bits: Bits | None
     """On the samples themselves, laid on the grid of their units."""
     graph, bits = simplified(graph), bits or Bits()
     given = dict(zip(graph.inputs, samples, strict=True))
-    seen = calibrate(graph, given)
+    seen = calibrate(graph, given, bits=bits.payload)
     info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, "test")
     program, arrays = build(graph, seen, bits, info, {})
     units = {name: row["unit"] for name, row in program.conversion["inputs"].items()}  # type: ignore[index]

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.tensors.asked import Lowering
-from neurodeploy.conversion.tensors.calibrate import Seen, exponent_of
+from neurodeploy.conversion.tensors.asked import SUM_HEADROOM, Lowering
+from neurodeploy.conversion.tensors.calibrate import Seen
 from neurodeploy.conversion.tensors.passes import fused, trimmed
-from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic, Ints
+from neurodeploy.conversion.tensors.sites import WEIGHING, Site
+from neurodeploy.conversion.tensors.units import Bits, ValueUnits
+from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network, Projection
-from neurodeploy.ir.payloads import Unit
+from neurodeploy.ir.payloads import Floats, Unit
 from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
@@ -33,22 +35,8 @@ from neurodeploy.ops.tensors.arithmetic import wires
 from neurodeploy.ops.tensors.asking import Bend, FromValue, Value, chip_shape, spatial
 from neurodeploy.ops.tensors.curve import bend_of
 
-#: Units of values that are added are made equal where that takes no more bits than this away from the narrowest.
-SPARE = 12
 #: Forms whose input is a map with its channels side by side.
 SPATIAL = ("conv", "avg_pool", "max_pool")
-#: Forms whose values have the unit of what they read.
-UNITS_KEPT = ("take", "max_pool")
-#: Bits of a payload that no weight multiplies, and of an input that none does.
-WIDE, GIVEN = 24, 16
-
-
-@dataclass(frozen=True, slots=True)
-class Bits:
-    """Widths of payloads that weights multiply, and of weights."""
-
-    payload: int = 16
-    weight: int = 8
 
 
 @dataclass(slots=True, eq=False)
@@ -56,8 +44,7 @@ class _Builder:
     graph: TensorGraph
     seen: Mapping[str, Seen]
     bits: Bits
-    readers: dict[str, list[Node]] = field(init=False)
-    nodes: dict[str, Node] = field(init=False)
+    units: ValueUnits = field(init=False)
     shapes: dict[str, Shape] = field(init=False)
     populations: dict[str, Population] = field(default_factory=dict)
     projections: list[Projection] = field(default_factory=list)
@@ -69,64 +56,46 @@ class _Builder:
     weights: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     work: dict[str, int] = field(default_factory=lambda: {"chip": 0, "host": 0})
-    units: dict[str, Unit] = field(default_factory=dict)
-    multiplied: dict[str, bool] = field(default_factory=dict)
+    #: Values as weights read them by their form, where payloads are narrow.
+    codes: dict[str, Value] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.readers = self.graph.readers()
-        self.nodes = {node.name: node for node in self.graph.nodes}
+        self.units = ValueUnits(self.graph, self.seen, self.bits)
         self.shapes = self.graph.shapes()
 
-    def unit_of(self, name: str) -> Unit:
-        if name not in self.units:
-            if name in self.graph.integers:
-                self.units[name] = Unit(Dyadic(1, 0), STATE_BITS)
-                return self.units[name]
-            given = name in self.graph.inputs
-            bits = self.bits.payload if self.weighed(name) else GIVEN if given else WIDE
-            self.units[name] = Unit(Dyadic(1, exponent_of(self.seen[name], bits, clips=not given)), bits)
-        return self.units[name]
+    def _site(self, node: Node) -> Site | None:
+        return self.seen[node.inputs[0]].sites.get(node.form) if node.inputs else None
 
-    def weighed(self, name: str) -> bool:
-        """Whether weights multiply the payloads of a value: then it has the width that was asked for, else a wide one."""
-        if name not in self.multiplied:
-            below = self.readers[name]
-            through = (node.name for node in below if node.form in UNITS_KEPT)
-            self.multiplied[name] = any(n.form in ("conv", "linear") for n in below) or any(map(self.weighed, through))
-        return self.multiplied[name]
+    def given(self, node: Node) -> list[Value]:
+        """What a node reads, in the payloads that it is to read: narrow ones have a population of their own
+        (`conversion.tensors.sites`) where their maker does not write them."""
+        inputs = [self.on_chip(name) for name in node.inputs]
+        if node.form not in WEIGHING or not self.bits.narrow or node.inputs[0] in self.units.columns:
+            return inputs
+        (name,), (value,), key = node.inputs, inputs, f"{node.inputs[0]} {node.form}"
+        if key not in self.codes:
+            coding = self.units.coding(node.form, name)
+            order = spatial(value.shape) if node.form == "conv" else None
+            self.codes[key] = self.rewired(value, order, coding.unit, coding.base)._replace(base=coding.base)
+        return [self.codes[key]]
 
-    def maker(self, name: str) -> str:
-        """The value whose unit a value has: what only moves or compares numbers keeps it."""
-        node = self.nodes.get(name)
-        return self.maker(node.inputs[0]) if node is not None and node.form in UNITS_KEPT else name
-
-    def joined(self) -> None:
-        """One unit for values that meet in a sum, where that costs few bits."""
-        for node in self.graph.nodes:
-            if node.form == "add":
-                names = [self.maker(name) for name in node.inputs]
-                most = max(self.unit_of(name).scale.exponent for name in names)
-                for name in names:
-                    unit = self.unit_of(name)
-                    if most - unit.scale.exponent <= unit.bits - SPARE and name not in self.graph.integers:
-                        self.units[name] = unit._replace(scale=Dyadic(1, most))
-
-    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
-        """A population whose neurons send on what they get, in another order or unit."""
+    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None, base: Floats | None = None) -> Value:
+        """A population whose neurons send on what they get, in another order or unit, or what is above a base."""
         count = sum(name.startswith(f"{value.signal.population.name}.moved") for name in self.populations)
         node = Node(f"{value.signal.population.name}.moved{count}", "take", (), value.shape)
-        ask = Lowering(node, [value], unit or value.signal.unit, None, self.bits.weight, np.array([value.unit]), self)
+        most = value.unit if base is None else (value.unit * value.signal.largest + np.abs(base).max()) / SUM_HEADROOM
+        ask = Lowering(node, [value], unit or value.signal.unit, None, self.bits.weight, np.array([most]), self)
         layout = chip_shape(value.shape) if order is not None and len(value.shape) in (2, 3) else None
         return ask.scaled(
-            [FromValue(value, wires(value, order))], value.shape, np.full(value.size, value.unit), None, order=order,
-            layout=layout,
+            [FromValue(value, wires(value, order))], value.shape, np.full(value.size, value.unit),
+            None if base is None or not base.any() else -base, order=order, layout=layout,
         )  # fmt: skip
 
     def feed(self, name: str, shape: Shape, *, from_host: bool) -> Value:
         """An input population of a value, in the order in which most of its readers want it."""
-        readers = self.readers[name]
+        readers = self.units.readers[name]
         maps = len(shape) in (2, 3) and (not from_host or any(node.form in SPATIAL for node in readers))
-        order, size, unit = (spatial(shape) if maps else None), math.prod(shape), self.unit_of(name)
+        order, size, unit = (spatial(shape) if maps else None), math.prod(shape), self.units.of(name)
         own = f"{name}.in" if from_host else name
         population = Population(own, chip_shape(shape) if maps else (size,), INPUT, {"bits": unit.bits})
         self.populations[own] = population
@@ -170,7 +139,7 @@ class _Builder:
 
     def _made(self) -> tuple[dict[str, Any], ...]:
         """What a lowering adds to."""
-        return self.populations, self.values, self.hosted, self.sizes, self.weights
+        return self.populations, self.values, self.hosted, self.sizes, self.weights, self.codes
 
     @staticmethod
     def _place(value: Value) -> dict[str, Any]:
@@ -195,10 +164,10 @@ class _Builder:
         if form.lower is not None and not wires_only:
             kept = [dict(table) for table in self._made()]
             counts = len(self.projections), len(self.host)
-            inputs = [self.on_chip(n) for n in node.inputs]
+            inputs = self.given(node)
             peaks = self.seen[node.name].peaks
             bent = bend[0] if bend else bend_of(node) if node.form == "rectify" else None
-            ask = Lowering(node, inputs, self.unit_of(name), bent, self.bits.weight, peaks, self)
+            ask = Lowering(node, inputs, self.units.of(name), bent, self.bits.weight, peaks, self, self._site(node))
             value = form.lower(ask)
             if value is None:  # nothing of it was made
                 del self.projections[counts[0] :], self.host[counts[1] :]
@@ -210,10 +179,12 @@ class _Builder:
             self.values[name] = value
             self.work["chip"] += made
             self.rows.append({**row, "device": "chip", "value": name, "unit": value.unit, **self._place(value)})
+            if name in self.units.columns:
+                self.rows[-1] |= {"exponents": self.units.columns[name], "by": self.units.readers[name][0].form}
             return
         self._operate(node, [self.on_host(n) for n in node.inputs], [shapes[n] for n in node.inputs])
         if bend:  # its activation stays with it
-            self._operate(self.nodes[name], [node.name], [node.shape])
+            self._operate(self.units.nodes[name], [node.name], [node.shape])
         self.work["host"] += made
         reason = form.reason
         self.rows.append({**row, "device": "host", "rule": reason.rule, "reason": reason.text, "remedy": reason.remedy})
@@ -226,7 +197,6 @@ def build(
     results, (graph, tail) = graph.outputs, trimmed(graph)
     whole, bends = fused(graph)
     own = _Builder(graph, seen, bits)
-    own.joined()
     for name, shape in graph.inputs.items():
         own.values[name] = own.feed(name, shape, from_host=False)
     for node in whole.nodes:

@@ -19,7 +19,6 @@ from neurodeploy.ops.tensors.asking import (
     by_channel,
     chip_shape,
     planes,
-    rows_of,
     sides,
     spatial,
 )
@@ -65,7 +64,8 @@ def lower(ask: Ask) -> Value:
     if weight.ndim == 3:
         weight = weight[:, :, None]
     x = ask.settled(ask.inputs[0], spatial(ask.inputs[0].shape))
-    rows = rows_of(node, weight, ask.weight_bits, x)
+    bias = np.asarray(node.arrays["bias"], np.float64) if "bias" in node.arrays else None
+    rows = ask.rows(weight, bias, x)
     channels, height, width = sides(x.shape)
     kernel = np.ascontiguousarray(rows.whole.transpose(0, 3, 2, 1))
     geometry: tuple[Any, ...] = (
@@ -77,7 +77,7 @@ def lower(ask: Ask) -> Value:
         sources,
         shape,
         by_channel(rows.scale, shape),
-        None if rows.bias is None else by_channel(rows.bias, shape),
+        None if bias is None else by_channel(bias, shape),
         order=spatial(shape),
         layout=chip_shape(shape),
         reach=by_channel(rows.reach, shape),
