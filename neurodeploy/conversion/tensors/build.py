@@ -20,7 +20,7 @@ from neurodeploy.conversion.tensors.calibrate import Seen
 from neurodeploy.conversion.tensors.passes import fused, trimmed
 from neurodeploy.conversion.tensors.sites import WEIGHING, Site
 from neurodeploy.conversion.tensors.units import Bits, ValueUnits
-from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.ir.fixedpoint import Dyadic, Ints
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.payloads import Floats, Unit
@@ -74,8 +74,10 @@ class _Builder:
             return inputs
         (name,), (value,), key = node.inputs, inputs, f"{node.inputs[0]} {node.form}"
         if key not in self.codes:
-            coding = self.units.coding(node.form, name)
-            order = spatial(value.shape) if node.form == "conv" else None
+            coding, order = self.units.coding(node.form, name), spatial(value.shape) if node.form == "conv" else None
+            if self.units.uneven(node.form, name):
+                self.codes[key] = self._in_two(value, order)
+                return [self.codes[key]]
             self.codes[key] = self.rewired(value, order, coding.unit, coding.base)._replace(base=coding.base)
         return [self.codes[key]]
 
@@ -90,6 +92,22 @@ class _Builder:
             [FromValue(value, wires(value, order))], value.shape, np.full(value.size, value.unit),
             None if base is None or not base.any() else -base, order=order, layout=layout,
         )  # fmt: skip
+
+    def _in_two(self, value: Value, order: Ints | None) -> Value:
+        """An input of the network in two payloads: the rounded upper bits, and what is left of them."""
+        unit, bits = value.signal.unit.scale, self.bits.payload
+        up = value.signal.unit.bits - bits
+        down = max(0, up - bits + 1)  # bits that are left out, so that what is left never is clipped
+        coarse, fine = (Unit(Dyadic(unit.mantissa, unit.exponent + e), bits) for e in (up, down))
+        upper = self.rewired(value, order, coarse)
+        node = Node(f"{value.signal.population.name}.rest", "take", (), value.shape)
+        ask = Lowering(node, [value], fine, None, self.bits.weight, np.array([value.unit]), self)
+        sources = [FromValue(value, wires(value, order)), FromValue(upper, wires(upper, order, -1), up)]
+        made = ask.scaled(
+            sources, value.shape, np.full(value.size, value.unit), None, order=order,
+            layout=upper.signal.population.shape if order is not None else None,
+        )  # fmt: skip
+        return made._replace(coarse=(upper.signal, up - down))
 
     def feed(self, name: str, shape: Shape, *, from_host: bool) -> Value:
         """An input population of a value, in the order in which most of its readers want it."""

@@ -8,6 +8,7 @@ they are written (`Coding`)::
 
 - exponent: by column (of a matrix; of a convolution by channel), that of `conversion.codes.AxonCodes`, by the error on what
   ranges were not measured on.
+- An input of the network whose samples are of very different sizes, such as sound, comes in two payloads of this width.
 - What is never negative has payloads without a sign: of 8 bits 0 to 255.
 
 And for matrices:
@@ -54,6 +55,8 @@ CLIPPED = 8.0
 ONE_SIDED = 4
 #: A value that is 0 so often sends nothing there, and keeps its 0.
 SILENT = 0.25
+#: Share of its power that a sample of a network's input may lose in the mean; beyond, the input comes in two payloads.
+UNEVEN = 1e-3
 #: Bits of a payload beside the exponent of its axon.
 RAISED = 16
 #: What is never negative: by form, or by what the form computes; and what passes that on.
@@ -81,6 +84,7 @@ class Site:
     values: dict[str, list[torch.Tensor]] = field(default_factory=dict)
     _blocks: list[Block] | None = None
     _codings: dict[str, Coding] = field(default_factory=dict)
+    _losses: dict[str, float] = field(default_factory=dict)
 
     @property
     def enough(self) -> bool:
@@ -116,6 +120,11 @@ class Site:
         exponent = by(found.columns, size // len(found.columns))
         return found._replace(unit=found.unit._replace(exponent=exponent if exponent.any() else None))
 
+    def uneven(self, name: str, size: int, bits: int) -> bool:
+        """Whether samples are of so different sizes that the small ones are lost in a code for all."""
+        self.coding(name, size, bits)
+        return self._losses[name] > UNEVEN
+
     def _choose(self, bits: int) -> None:
         seen = {name: torch.stack(rows) for name, rows in self.values.items()}
         based = self.moments is not None and self.signed
@@ -137,7 +146,15 @@ class Site:
         for name in seen:
             base = (bases[name].double().numpy() + shift).reshape(-1)
             self._codings[name] = Coding(Unit(scale, bits), base if base.any() else None, exponent)
+            steps = torch.from_numpy(np.ldexp(scale.value, exponent)).float()
+            self._losses[name] = _loss(seen[name], steps)
         self.values.clear()
+
+
+def _loss(x: torch.Tensor, steps: torch.Tensor) -> float:
+    """The share of its power that a sample loses by rounding, in the mean of all samples."""
+    power, lost = (y.square().flatten(1).sum(dim=1) for y in (x, (x / steps).round() * steps - x))
+    return float((lost[power > 0] / power[power > 0]).mean()) if bool((power > 0).any()) else 0.0
 
 
 def _steady(x: torch.Tensor) -> torch.Tensor:

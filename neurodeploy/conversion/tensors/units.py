@@ -91,6 +91,11 @@ class ValueUnits:
     def coding(self, form: str, name: str) -> Coding:
         return self.seen[name].sites[form].coding(name, math.prod(self.graph.shapes()[name]), self.bits.payload)
 
+    def uneven(self, form: str, name: str) -> bool:
+        """Whether an input of the network comes in two payloads."""
+        site, size = self.seen[name].sites[form], math.prod(self.graph.shapes()[name])
+        return self._maker(name) in self.graph.inputs and site.uneven(name, size, self.bits.payload)
+
     def _maker(self, name: str) -> str:
         """The value whose unit a value has: what only moves or compares numbers keeps it."""
         node = self.nodes.get(name)

@@ -25,7 +25,6 @@ def rows_of(weight: NDArray[np.floating], bias: Floats | None, bits: int, x: Val
     norm, has larger steps: all rows of a population shift their sums alike, and would lose their bits.
     """
     top = min(signed_max(bits), WIDEST)
-    raised = 0 if x.signal.unit.exponent is None else int(x.signal.unit.exponent.max(initial=0))
     flat = np.asarray(weight, np.float64).reshape(len(weight), -1)
     known = site is not None and site.enough and bits <= 8
     if known:
@@ -37,7 +36,7 @@ def rows_of(weight: NDArray[np.floating], bias: Floats | None, bits: int, x: Val
         largest = np.abs(flat).max(axis=1, initial=0.0)
         step = np.where(largest > 0, largest, 1.0) / top
     if bias is not None:
-        step = np.maximum(step, np.abs(bias) / (x.unit * 2.0 ** (x.signal.unit.bits + raised + BIAS_BITS)))
+        step = np.maximum(step, np.abs(bias) / (x.unit * 2.0 ** (x.largest.bit_length() + 1 + BIAS_BITS)))
     if known:
         assert site is not None
         blocks = site.blocks(DAMPING)
@@ -45,6 +44,6 @@ def rows_of(weight: NDArray[np.floating], bias: Floats | None, bits: int, x: Val
     else:
         whole = np.rint(flat / step[:, None]).clip(-top, top).astype(np.int64)
     scale = step * x.unit
-    reach = np.abs(whole.astype(np.float64)).sum(axis=1) * float(x.signal.largest << raised)
+    reach = np.abs(whole.astype(np.float64)).sum(axis=1) * x.largest
     reach += 0.0 if bias is None else np.abs(bias) / scale
     return RoundedRows(whole.reshape(weight.shape), scale, reach)

@@ -35,12 +35,28 @@ class Value(NamedTuple):
     neuron::
 
         number = base + unit * 2**exponent * payload                                  exponent: of `signal.unit`
+
+    A value in two payloads is ``unit * (payload + 2**shift * coarse)``; `coarse` lies as it does.
     """
 
     signal: Signal
     shape: Shape
     order: Ints | None = None
     base: Floats | None = None
+    coarse: tuple[Signal, int] | None = None
+
+    @property
+    def digits(self) -> list[tuple[Value, int]]:
+        """Its payloads, each as a value, and the exponents that they come with."""
+        coarse = [] if self.coarse is None else [(Value(self.coarse[0], self.shape, self.order), self.coarse[1])]
+        return [(self, 0), *coarse]
+
+    @property
+    def largest(self) -> int:
+        """No number is larger, in its smallest unit."""
+        exponent = self.signal.unit.exponent
+        raised = 0 if exponent is None else int(exponent.max(initial=0))
+        return sum(value.signal.largest << shift + raised for value, shift in self.digits)
 
     @property
     def size(self) -> int:

@@ -72,7 +72,8 @@ def lower(ask: Ask) -> Value:
         (width, height, channels), pairs(node, "stride", 1), pairs(node, "padding", 0), pairs(node, "dilation", 1),
         int(node.settings.get("groups", 1)), bool(node.settings.get("transposed")), pairs(node, "output_padding", 0),
     )  # fmt: skip
-    sources = [FromValue(x, Conv(part, *geometry), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
+    parts = [(Conv(part, *geometry), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
+    sources = [FromValue(v, part, exponent + shift) for part, exponent in parts for v, shift in x.digits]
     return ask.scaled(
         sources,
         shape,

@@ -47,13 +47,15 @@ def lower(ask: Ask) -> Value:
             x = ask.settled(x, None)
         weight = np.zeros((len(rows.whole), x.signal.size), np.int64)
         weight[:, x.places] = rows.whole
-        sources = [FromValue(x, Dense(part), exponent) for part, exponent in planes(weight, ask.weight_bits)]
+        dense = [(Dense(part), exponent) for part, exponent in planes(weight, ask.weight_bits)]
+        sources = [FromValue(v, part, exponent + shift) for part, exponent in dense for v, shift in x.digits]
         bias = None if added is None else added[0]
         return ask.scaled(sources, node.shape, rows.scale, bias, order=None, reach=rows.reach)
     x = ask.settled(x, None)
     places = math.prod(x.shape[:-1])
     kernel, shape = rows.whole[:, None, None, :], (places, 1, x.shape[-1])
-    sources = [FromValue(x, Conv(part, shape), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
+    parts = [(Conv(part, shape), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
+    sources = [FromValue(v, part, exponent + shift) for part, exponent in parts for v, shift in x.digits]
     bias = None if added is None else np.broadcast_to(added, (places, len(rows.scale))).reshape(-1)
     scale, reach = np.tile(rows.scale, places), np.tile(rows.reach, places)
     return ask.scaled(sources, node.shape, scale, bias, order=None, reach=reach)
