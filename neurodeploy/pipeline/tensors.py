@@ -81,6 +81,7 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
         "inputs": {name: list(shape) for name, shape in graph.inputs.items()},
         "outputs": {name: row["shape"] for name, row in program.conversion["outputs"].items()},  # type: ignore[attr-defined]
         "multiply_adds": conversion["multiply_adds"],
+        "payloads": conversion["payloads"],
         "on_host": [row for row in conversion["operations"] if row["device"] == "host"],  # type: ignore[attr-defined]
         "check": check,
         "warnings": list(graph.notes),

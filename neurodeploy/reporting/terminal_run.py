@@ -66,6 +66,11 @@ def _tensors(found: Mapping[str, Any], console: Console) -> None:
         say(console, f"{name}: at most {off} of the largest output off on {samples}{same} ({check['against']})")
     if share is not None:
         say(console, f"{units.percent(share)} of multiply-adds on the chip")
+    widths = ", ".join(f"{units.count(n)} of {bits} bits" for bits, n in found["payloads"]["weighed"].items())
+    if widths:
+        say(
+            console, f"payloads that weights multiply: {widths.replace(' without a sign bits', ' bits without a sign')}"
+        )
     weak = [[row["path"], row["form"], row["where"], f"{row['sqnr_db']:.1f} dB"] for row in check["worst"]]
     show_table(console, ["Loses most", "Operation", "At", "SQNR>"], weak)
     kept: dict[tuple[str, str], int] = {}

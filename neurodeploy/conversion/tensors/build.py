@@ -8,7 +8,7 @@ samples a stream of steps.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,7 @@ from neurodeploy.ir.population import INPUT, Population
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode, Encode, HostStep
 from neurodeploy.ir.tensors import FORMAT, Node, Shape, TensorGraph, multiply_adds
+from neurodeploy.neurons.registry import payload_bits
 from neurodeploy.ops.host.lowering import Signal
 from neurodeploy.ops.tensor import operation_of
 from neurodeploy.ops.tensors import FORMS
@@ -208,6 +209,20 @@ class _Builder:
         self.rows.append({**row, "device": "host", "rule": reason.rule, "reason": reason.text, "remedy": reason.remedy})
 
 
+def payloads_by_width(network: Network, weighing: Sequence[str], bits: Bits) -> dict[str, dict[str, int]]:
+    """Numbers of a sample that populations send, by their width: those that weights multiply, on their way into the
+    populations `weighing`, and the others."""
+    read = {p.source for name in weighing if name in network.populations for p in network.into(name)}
+    found: dict[str, dict[str, int]] = {"weighed": {}, "others": {}}
+    for name, population in network.populations.items():
+        width = payload_bits(population)
+        unsigned = name in read and bits.narrow and width > bits.payload
+        title = f"{bits.payload} without a sign" if unsigned else str(width)
+        counts = found["weighed" if name in read else "others"]
+        counts[title] = counts.get(title, 0) + population.size
+    return found
+
+
 def build(
     graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits, info: ModelInfo, conversion: Mapping[str, Any]
 ) -> tuple[Program, dict[str, NDArray[np.float32]]]:
@@ -247,6 +262,7 @@ def build(
         "operations": own.rows,
         "multiply_adds": {**own.work, "on_chip": own.work["chip"] / done if done else None},
         "bits": {"payload": bits.payload, "weight": bits.weight},
+        "payloads": payloads_by_width(network, [node.name for node in whole.nodes if node.form in WEIGHING], bits),
     }  # fmt: skip
     crossing = {step.population for step in own.host if isinstance(step, Encode | Decode)}
     units = {
