@@ -19,6 +19,10 @@ from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Conv, Dense
 
 
+#: A vector that is so small a part of its population, as one step of a sequence, is gathered before its weights.
+SPREAD = 2
+
+
 def run(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     import torch
 
@@ -43,7 +47,7 @@ def lower(ask: Ask) -> Value:
     rows = ask.rows(node.arrays["weight"], None if added is None else np.abs(added).max(axis=0), x)
     added = constants(node, x, rows.whole * (rows.scale / x.unit)[:, None])
     if len(x.shape) == 1:
-        if np.unique(x.places).size < x.size:
+        if np.unique(x.places).size < x.size or x.signal.size > SPREAD * x.size:
             x = ask.settled(x, None)
         weight = np.zeros((len(rows.whole), x.signal.size), np.int64)
         weight[:, x.places] = rows.whole
