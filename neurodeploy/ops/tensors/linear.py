@@ -18,7 +18,6 @@ from neurodeploy.ops.tensors.asking import Ask, FromValue, Value, planes
 from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
 from neurodeploy.synapses import Conv, Dense
 
-
 #: A vector that is so small a part of its population, as one step of a sequence, is gathered before its weights.
 SPREAD = 2
 
