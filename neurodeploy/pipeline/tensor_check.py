@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -134,6 +135,13 @@ def _error(got: NDArray[np.float64], want: NDArray[np.float64]) -> dict[str, Any
     return found
 
 
+def _units(row: Mapping[str, Any], size: int) -> NDArray[np.float64]:
+    """The unit of each number of a value, in the order of the source (`conversion.tensors.sites.Written`)."""
+    exponents = np.array(row.get("exponents", [0]))
+    by = np.repeat if row.get("by") == "conv" else np.tile
+    return np.asarray(np.ldexp(float(row["unit"]), by(exponents, size // len(exponents))), np.float64)
+
+
 def _operations(program: Program, graph: TensorGraph, told: Told, runner: Any) -> list[dict[str, Any]]:
     """Every operation whose value has a population, on a few samples: how far it is from float."""
     import torch
@@ -159,7 +167,8 @@ def _operations(program: Program, graph: TensorGraph, told: Told, runner: Any) -
     found = []
     for row in rows:
         sent = by_sample(coding, result.probes[probes[row["population"]].name], row.get("code", ""))
-        got = numbers(sent, float(row["unit"]), graph.shapes()[row["value"]], row["map"])
+        shape = graph.shapes()[row["value"]]
+        got = numbers(sent, 1.0, shape, row["map"]) * _units(row, math.prod(shape))
         want = values[row["value"]].reshape(len(got), -1).astype(np.float64)
         loss = sqnr_db(float(np.square(want).sum()), float(np.square(got - want).sum()))
         if loss is not None:

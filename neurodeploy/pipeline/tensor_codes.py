@@ -188,9 +188,13 @@ def worth(plain: CodeTrial, changes: CodeTrial) -> dict[str, str]:
             fired = trial.activity.fired[p.source][p.source_port]
             own[p.source] = own.get(p.source, 0) + int(fired @ p.synapse.fan_out())
         met.append(own)
-    names = {row["site"]: (row["values"], row["population"]) for row in sent}
-    found = {site: SIGMA_DELTA for site, (a, b) in names.items() if met[1].get(b, 0) < WORTH * met[0].get(a, 0)}
-    return found if 0 < len(found) < len(names) else {}
+    saved: dict[str, bool] = {}
+    for row in sent:
+        values = row["population"] if row["population"] in met[0] else row["site"]
+        less = met[1].get(row["population"], 0) < WORTH * met[0].get(values, 0)
+        saved[row["site"]] = less and saved.get(row["site"], True)
+    found = dict.fromkeys((site for site, less in saved.items() if less), SIGMA_DELTA)
+    return found if 0 < len(found) < len(saved) else {}
 
 
 def with_thresholds(made: Made, thresholds: Mapping[str, int]) -> Made:

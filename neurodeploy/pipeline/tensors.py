@@ -62,7 +62,7 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
         raise no_code("--loss", f"is {loss}", "give an error between 0 and 1, relative to the outputs")
     told = (_of_onnx if is_onnx(model) else _of_module)(model, options)
     graph = simplified(told.graph)
-    seen = calibrate(graph, told.samples, progress)
+    seen = calibrate(graph, told.samples, progress, bits=bits.payload, some=asked.coding != Coding())
     info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, graph.source)
 
     def made(coding: Coding) -> Made:
@@ -90,6 +90,7 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
         "inputs": {name: list(shape) for name, shape in graph.inputs.items()},
         "outputs": {name: row["shape"] for name, row in program.conversion["outputs"].items()},  # type: ignore[attr-defined]
         "multiply_adds": conversion["multiply_adds"],
+        "payloads": conversion["payloads"],
         "on_host": [row for row in conversion["operations"] if row["device"] == "host"],  # type: ignore[attr-defined]
         "codes": codes,
         "check": check,

@@ -48,6 +48,10 @@ def _tensors(found: Mapping[str, Any], console: Console) -> None:
     """Of a module or an ONNX file: what loses most, what stays on the host."""
     check = found["check"]
     _codes(found.get("codes"), console)
+    widths = [f"{units.count(n)} of {bits} bits" for bits, n in found["payloads"]["weighed"].items()]
+    if widths:
+        weighed = ", ".join(widths).replace(" without a sign bits", " bits without a sign")
+        say(console, f"payloads that weights multiply: {weighed}")
     weak = [[row["path"], row["form"], row["where"], f"{row['sqnr_db']:.1f} dB"] for row in check["worst"]]
     show_table(console, ["Loses most", "Operation", "At", "SQNR>"], weak)
     kept: dict[tuple[str, str], int] = {}

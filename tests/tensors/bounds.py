@@ -19,7 +19,7 @@ import torch
 
 from neurodeploy.conversion.tensors.calibrate import Seen, walk
 from neurodeploy.conversion.tensors.passes import fused
-from neurodeploy.conversion.tensors.units import Bits, UnitsOfValues
+from neurodeploy.conversion.tensors.units import Bits, ValueUnits
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.tensors import Node, TensorGraph
 from neurodeploy.ops.tensors import FORMS
@@ -44,7 +44,7 @@ class Errors:
     """Bounds by value, as the nodes are walked."""
 
     def __init__(self, program: Program, graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits) -> None:
-        self.program, self.bits, self.units = program, bits, UnitsOfValues(graph, seen, bits)
+        self.program, self.bits, self.units = program, bits, ValueUnits(graph, seen, bits)
         self.values, self.errors = Tensors(), Tensors()
 
     def unit(self, name: str) -> float:

@@ -63,7 +63,7 @@ def stream(seed: int, shape: tuple[int, ...] = (1, 12, 12)) -> NDArray[np.float3
 
 def made(module: nn.Module, x: NDArray[np.float32], coding: Coding, bits: Bits | None = None) -> Program:
     graph = simplified(read_module(module, [torch.from_numpy(x)]))
-    seen = calibrate(graph, dict.fromkeys(graph.inputs, x))
+    seen = calibrate(graph, dict.fromkeys(graph.inputs, x), bits=(bits or Bits(8, 8)).payload, some=True)
     return build(graph, seen, bits or Bits(8, 8), ModelInfo("n", "tensors", 0, 0, 1, 0, ""), {}, coding)[0]
 
 
@@ -138,16 +138,19 @@ def test_every_runner_has_the_bits_of_the_reference(coding: Coding) -> None:
 def test_what_a_threshold_holds_back_is_sent_when_it_is_enough() -> None:
     """A matrix alone: the error of an output is at most threshold x the weights that it meets, however long it runs."""
     torch.manual_seed(3)
+    wide = Bits(16, 8)
     module, x = nn.Linear(144, 6).eval(), stream(3, (144,))
     names = [
-        n for n, p in made(module, x, Coding("sigma_delta")).network.populations.items() if p.params.get("changes")
+        n
+        for n, p in made(module, x, Coding("sigma_delta"), wide).network.populations.items()
+        if p.params.get("changes")
     ]
-    coded = made(module, x, Coding("sigma_delta", thresholds=dict.fromkeys(names, 5)))
+    coded = made(module, x, Coding("sigma_delta", thresholds=dict.fromkeys(names, 500)), wide)
     (weights,) = (p.synapse for p in coded.network.projections if not p.synapse.wire)
-    plain, found = run(made(module, x, Coding()), x)[0], run(coded, x)[0]
+    plain, found = run(made(module, x, Coding(), wide), x)[0], run(coded, x)[0]
     coo, scale = weights.coo(), np.abs(module.weight.detach().numpy()).max(axis=1) / 127
     unit = coded.conversion["inputs"]["input"]["unit"]  # type: ignore[index, call-overload]
-    reach = np.bincount(coo.row, np.abs(coo.weight), 6) * scale * unit * 5
+    reach = np.bincount(coo.row, np.abs(coo.weight), 6) * scale * unit * 500
     row = coded.conversion["outputs"]["linear"]  # type: ignore[index, call-overload]
     assert (np.abs(found - plain) <= reach + row["unit"]).all()
     assert np.abs(found - plain).max() > 0

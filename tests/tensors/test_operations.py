@@ -66,7 +66,7 @@ def converted(graph: TensorGraph, samples: list[NDArray[Any]], bits: Bits | None
     """On the samples themselves, laid on the grid of their units."""
     graph, bits = simplified(graph), bits or Bits()
     given = dict(zip(graph.inputs, samples, strict=True))
-    seen = calibrate(graph, given)
+    seen = calibrate(graph, given, bits=bits.payload)
     info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, "test")
     program, arrays = build(graph, seen, bits, info, {})
     units = {name: row["unit"] for name, row in program.conversion["inputs"].items()}  # type: ignore[index]

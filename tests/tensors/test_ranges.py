@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from neurodeploy.conversion.tensors.build import Bits
 from neurodeploy.conversion.tensors.calibrate import calibrate, walk
+from neurodeploy.conversion.tensors.units import Bits
 from neurodeploy.frontends.tensors.making import NodeMaker, Ref
 from neurodeploy.frontends.tensors.torch_module import read_module
 from neurodeploy.ir.tensors import TensorGraph

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.conversion.tensors.coding import GRADED, RATE, SIGMA_DELTA, Coding, changing, spiking
+from neurodeploy.conversion.tensors.sites import Site
+from neurodeploy.conversion.tensors.weights import rows_of
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import (
     BIAS_MAX,
@@ -24,7 +27,7 @@ from neurodeploy.ir.payloads import Floats, Unit
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.tensors import Node, Shape
 from neurodeploy.ops.host.lowering import Signal
-from neurodeploy.ops.tensors.asking import Bend, FromValue, Value, placed
+from neurodeploy.ops.tensors.asking import Bend, FromValue, RoundedRows, Value, placed
 
 #: Range of a sum over the largest that was seen.
 SUM_HEADROOM = 2.0
@@ -38,9 +41,14 @@ class Populations(Protocol):
 
     coding: Coding
 
-    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None, code: str | None = None) -> Value: ...
+    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value: ...
 
     def recoded(self, value: Value, code: str) -> Value: ...
+
+
+def _raised(unit: Unit) -> NDArray[np.uint8] | None:
+    """Exponents of the axons of a value in these units."""
+    return None if unit.exponent is None or not unit.exponent.any() else unit.exponent.astype(np.uint8)
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +62,7 @@ class Lowering:
     weight_bits: int
     peaks: Floats
     own: Populations
+    site: Site | None = None
     code: str = GRADED
 
     def name(self, what: str = "") -> str:
@@ -64,7 +73,11 @@ class Lowering:
         layout: Shape | None = None, reach: Floats | None = None,
     ) -> Value:  # fmt: skip
         size, sources = math.prod(shape), self._agreed(sources)
-        peaks = self.peaks
+        peaks, unit = self.peaks, self.unit
+        if unit.exponent is not None:  # by number so far
+            exponent = np.empty(size, np.int64)
+            exponent[placed(order, size)] = unit.exponent
+            self.unit = unit._replace(exponent=exponent)
         natural = (
             np.broadcast_to(peaks.reshape(-1, *[1] * (len(shape) - 1)), shape)
             if len(peaks) == shape[0]
@@ -81,11 +94,11 @@ class Lowering:
             Projection(
                 f"{s.value.signal.population.name}->{population.name}.{n}", s.value.signal.population.name, population.name,
                 s.synapse, graded=True, instant=True, weight_bits=min(self.weight_bits, 8),
-                weight_exp=s.exponent,
+                weight_exp=s.exponent, axon_exp=_raised(s.value.signal.unit),
             )
             for n, s in enumerate(sources)
         ]  # fmt: skip
-        value = Value(Signal(population, 0, size, self.unit), shape, order, self.code == SIGMA_DELTA)
+        value = Value(Signal(population, 0, size, self.unit), shape, order, changes=self.code == SIGMA_DELTA)
         return self.made(population, projections, value)
 
     def _agreed(self, sources: Sequence[FromValue]) -> Sequence[FromValue]:
@@ -129,7 +142,7 @@ class Lowering:
     ) -> dict[str, int | Ints]:
         """Parameters of `neurons.graded_rectified`; sums : the largest that is to have room."""
         acc_shift = max(0, math.ceil(math.log2(max(sums, 1.0) / STATE_MAX)))
-        bend = self.bend or Bend()
+        bend, steps = self.bend or Bend(), self.unit.steps(scale.size)
         slope = np.ones_like(scale)
         if np.ndim(bend.slope):
             natural = np.broadcast_to(np.asarray(bend.slope).reshape(-1, *[1] * (len(shape) - 1)), shape)
@@ -138,11 +151,13 @@ class Lowering:
             slope *= float(bend.slope)
         larger = np.maximum(np.abs(scale), np.abs(scale * slope)) * 2.0**acc_shift
         # A multiplier has 15 bits: finer units of the result than that say nothing more.
-        least = int(multiply_shift(larger / self.unit.scale.value)[1].min())
+        least = int(multiply_shift(larger / steps)[1].min())
         if least < 0:
-            self.unit = self.unit._replace(scale=Dyadic(1, self.unit.scale.exponent - least))
-        ratio = scale * 2.0**acc_shift / self.unit.scale.value
-        _, shift = multiply_shift(larger / self.unit.scale.value)
+            unit = self.unit.scale
+            self.unit = self.unit._replace(scale=Dyadic(unit.mantissa, unit.exponent - least))
+            steps = self.unit.steps(scale.size)
+        ratio = scale * 2.0**acc_shift / steps
+        _, shift = multiply_shift(larger / steps)
         multiplier, falling = (np.rint(np.ldexp(r, shift)).astype(np.int64) for r in (ratio, ratio * slope))
         params: dict[str, int | Ints] = {
             "multiplier": multiplier, "falling": falling, "shift": shift, "acc_shift": acc_shift,
@@ -157,6 +172,9 @@ class Lowering:
             if math.isfinite(end):
                 params[name] = int(np.clip(round(end / self.unit.scale.value), -STATE_MAX, STATE_MAX))
         return params
+
+    def rows(self, weight: NDArray[np.floating], bias: Floats | None, x: Value) -> RoundedRows:
+        return rows_of(weight, bias, self.weight_bits, x, self.site)
 
     def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
         if value.lies(order) and unit in (None, value.signal.unit):

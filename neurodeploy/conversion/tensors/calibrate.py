@@ -1,8 +1,7 @@
 """What a network of tensors is seen to do on samples: how large each value becomes, and in which unit it is written.
 
-Units are powers of two, ``unit = 2**e``, so that sums shift and never multiply. With 16 bits e is the least that holds
-the largest magnitude seen, times `HEADROOM`; with fewer, the one of the last `TRIED` whose clipping and rounding
-together lose least on a sample of the values (their mean square).
+Units are powers of two, ``unit = 2**e``, so that sums shift and never multiply: e is the least that holds the largest
+magnitude seen, times `HEADROOM`. Narrow payloads of what weights multiply have units by column (`conversion.tensors.sites`).
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.tensors.sites import WEIGHING, Site, sites_of
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.fixedpoint import signed_max
 from neurodeploy.ir.payloads import Floats
@@ -23,10 +23,10 @@ from neurodeploy.ops.tensors import FORMS
 
 #: Range of a value over the largest that was seen.
 HEADROOM = 1.25
-#: Widths from here on have room for the largest; below, units are chosen by what they lose.
+#: Widths from here on have room for the largest in one unit.
 WIDE_BITS = 12
-#: Exponents that are tried, and numbers of each value that they are tried on, of each sample.
-TRIED, KEPT = 5, 4096
+#: Numbers of a value that are kept of a sample, and samples.
+KEPT, SAMPLES = 4096, 16
 #: A value beyond this is no value of a working network.
 LARGEST = 2.0**60
 
@@ -35,9 +35,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(slots=True, eq=False)
 class Seen:
-    """Of one value: largest magnitude by channel (its first axis; of a vector, by number), and some of its numbers."""
+    """Of one value: largest magnitude by channel (its first axis; of a vector, by number), its sites by the form that
+    reads it, and some of its numbers where they were asked for."""
 
     peaks: Floats
+    sites: dict[str, Site] = field(default_factory=dict)
     some: list[NDArray[np.float32]] = field(default_factory=list)
 
     @property
@@ -69,10 +71,13 @@ def walk(
 
 
 def calibrate(
-    graph: TensorGraph, inputs: Mapping[str, NDArray[np.floating]], progress: Progress | None = None
-) -> dict[str, Seen]:
-    """Run all samples, one at a time. ND1103 for a value that is not finite."""
+    graph: TensorGraph, inputs: Mapping[str, NDArray[np.floating]], progress: Progress | None = None, *, bits: int = 16,
+    some: bool = False,
+) -> dict[str, Seen]:  # fmt: skip
+    """Run all samples, one at a time; bits : of the payloads that are to come; some : numbers are kept, as codes other than
+    graded need them. ND1103 for a value that is not finite."""
     seen: dict[str, Seen] = {}
+    sites = sites_of(graph)
     count = len(next(iter(inputs.values())))
     wheres = {node.name: node for node in graph.nodes}
 
@@ -82,14 +87,15 @@ def calibrate(
         peaks = (flat.amax(dim=1) if flat.numel() else flat.new_zeros(len(flat))).double().numpy()
         if not peaks.max(initial=0.0) <= LARGEST:  # NaN is not
             raise _beyond(wheres.get(name), name)
-        step = max(1, x.numel() // KEPT)
-        some = x.reshape(-1)[::step][:KEPT].numpy().copy()
         if name in seen:
             seen[name].peaks = np.maximum(seen[name].peaks, peaks)
-            if len(seen[name].some) < 16:
-                seen[name].some.append(some)
         else:
-            seen[name] = Seen(peaks, [some])
+            own = {form: sites[name, form] for form in WEIGHING if (name, form) in sites}
+            seen[name] = Seen(peaks, own)
+        if some and len(seen[name].some) < SAMPLES:
+            seen[name].some.append(x.reshape(-1)[:: max(1, x.numel() // KEPT)][:KEPT].numpy().copy())
+        for site in seen[name].sites.values():
+            site.see(name, x, keep=bits < WIDE_BITS)
 
     for sample in range(count):
         if progress:
@@ -104,18 +110,6 @@ def _beyond(node: Node | None, name: str) -> ModelError:
     return ModelError("ND1103", f"{name}{where}", problem, "check samples and weights in the network's own framework")
 
 
-def exponent_of(seen: Seen, bits: int, *, clips: bool = True) -> int:
-    """The unit's exponent, by the rule of the module; of what `clips` nothing the largest magnitude decides."""
-    top = signed_max(bits)
-    if not seen.peak:
-        return -bits
-    wide = bits >= WIDE_BITS
-    most = math.ceil(math.log2(seen.peak * (HEADROOM if wide else 1.0) / top))
-    if wide or not clips:
-        return most
-    x = np.concatenate(seen.some).astype(np.float64)
-    losses = []
-    for e in range(most, most - TRIED, -1):
-        coded = np.rint(np.ldexp(x, -e)).clip(-top, top)
-        losses.append(float(np.square(np.ldexp(coded, e) - x).mean()))
-    return most - int(np.argmin(losses))
+def exponent_of(seen: Seen, bits: int) -> int:
+    """The unit's exponent, by the rule of the module."""
+    return math.ceil(math.log2(seen.peak * HEADROOM / signed_max(bits))) if seen.peak else -bits

@@ -1,11 +1,12 @@
-"""In which unit, width and code each value of a network of tensors is sent."""
+"""`ValueUnits`: in which unit, width and code each value of a network of tensors is written."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from neurodeploy.conversion.tensors.calibrate import Seen, exponent_of
+from neurodeploy.conversion.tensors.calibrate import WIDE_BITS, Seen, exponent_of
 from neurodeploy.conversion.tensors.coding import (
     GRADED,
     PLAIN,
@@ -15,12 +16,14 @@ from neurodeploy.conversion.tensors.coding import (
     Coding,
     rate_exponent,
 )
+from neurodeploy.conversion.tensors.sites import WEIGHING, Written
 from neurodeploy.ir.fixedpoint import STATE_BITS, Dyadic
 from neurodeploy.ir.payloads import Unit
 from neurodeploy.ir.tensors import Node, TensorGraph
 from neurodeploy.ops.tensors import FORMS
+from neurodeploy.ops.tensors.curve import bend_of
 
-#: Units of values that are added are made equal where that takes no more bits than this away from the narrowest.
+#: ValueUnits of values that are added are made equal where that takes no more bits than this away from the narrowest.
 SPARE = 12
 #: Forms whose values have the unit of what they read.
 UNITS_KEPT = ("take", "max_pool")
@@ -35,11 +38,16 @@ class Bits:
     payload: int = 16
     weight: int = 8
 
+    @property
+    def narrow(self) -> bool:
+        """Whether so few that what weights multiply is written for them alone."""
+        return self.payload < WIDE_BITS
+
 
 @dataclass(slots=True, eq=False)
-class UnitsOfValues:
-    """Of the values of a graph, from what samples have shown. Values that meet in a sum have one unit where that costs few
-    bits."""
+class ValueUnits:
+    """columns : exponents by column of values whose makers write them for weights (`conversion.tensors.sites`). Of rates no
+    payload is narrow: an input has `RATE_INPUT_BITS` at most, all others are spikes."""
 
     graph: TensorGraph
     seen: Mapping[str, Seen]
@@ -47,55 +55,84 @@ class UnitsOfValues:
     coding: Coding = PLAIN
     readers: dict[str, list[Node]] = field(init=False)
     nodes: dict[str, Node] = field(init=False)
-    known: dict[str, Unit] = field(default_factory=dict)
-    multiplied: dict[str, bool] = field(default_factory=dict)
+    columns: dict[str, list[int]] = field(default_factory=dict)
+    _units: dict[str, Unit] = field(default_factory=dict)
+    _multiplied: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.readers = self.graph.readers()
         self.nodes = {node.name: node for node in self.graph.nodes}
-        if self.coding.kind != RATE:
+        if self.coding.kind == RATE:
+            self.bits = replace(self.bits, payload=RATE_INPUT_BITS)
+        else:
             self._join()
 
     def of(self, name: str) -> Unit:
-        if name not in self.known:
-            if name in self.graph.integers:
-                self.known[name] = Unit(Dyadic(1, 0), STATE_BITS)
-                return self.known[name]
-            given = name in self.graph.inputs
-            if self.coding.kind == RATE and (given or not self._last(name)):
-                self.known[name] = self._rate_unit(self.seen[name], given)
-                return self.known[name]
-            bits = self.bits.payload if self.weighed(name) else GIVEN if given else WIDE
-            self.known[name] = Unit(Dyadic(1, exponent_of(self.seen[name], bits, clips=not given)), bits)
-        return self.known[name]
+        if name not in self._units:
+            self._units[name] = self._unit(name)
+        return self._units[name]
 
-    def _rate_unit(self, seen: Seen, given: bool) -> Unit:
-        """Of an input, or of a spike a step."""
-        if given:
-            bits = min(self.bits.payload, RATE_INPUT_BITS)
-            return Unit(Dyadic(1, exponent_of(seen, bits, clips=False)), bits)
-        return Unit(Dyadic(1, rate_exponent(seen.some, seen.peak, self.coding.steps)), 2)
+    def _unit(self, name: str) -> Unit:
+        if name in self.graph.integers:
+            return Unit(Dyadic(1, 0), STATE_BITS)
+        if self.coding.kind == RATE and name not in self.graph.inputs and not self._last(name):
+            seen = self.seen[name]
+            return Unit(Dyadic(1, rate_exponent(seen.some, seen.peak, self.coding.steps)), 2)
+        if self._direct(name):
+            written = self.written(self.readers[name][0].form, name)
+            if written.base is None:
+                self.columns[name] = written.columns.tolist()
+                return written.unit
+        bits = self.bits.payload if self._weighed(name) else GIVEN if name in self.graph.inputs else WIDE
+        return Unit(Dyadic(1, exponent_of(self.seen[name], bits)), bits)
 
     def _last(self, name: str) -> bool:
         """Whether it leaves the network, and nothing in it reads it."""
         return name in self.graph.outputs and not self.readers[name]
 
     def code_of(self, name: str, site: str) -> str:
-        """The code in which a value is sent, by the `site` that makes it: of changes only where sums read them."""
+        """The code in which a value is sent, by the `site` that makes it: of changes only where sums read them, and where
+        weights do not read it in a narrower payload: that one has the code then."""
+        code = self.coding.of(site)
         if self._last(name):
             return GRADED
-        code = self.coding.of(site)
-        if code == SIGMA_DELTA and not (self.weighed(name) or all(FORMS[n.form].sums for n in self.readers[name])):
-            return GRADED
-        return code
+        if code != SIGMA_DELTA:
+            return code
+        if self.bits.narrow and self._read_by_weights(name):
+            self.of(name)  # says whether its maker writes it for weights
+            return code if name in self.columns else GRADED
+        sums = all(FORMS[node.form].sums for node in self.readers[name])
+        return code if sums or self._read_by_weights(name) else GRADED
 
-    def weighed(self, name: str) -> bool:
-        """Whether weights multiply the payloads of a value: then it has the width that was asked for, else a wide one."""
-        if name not in self.multiplied:
+    def _read_by_weights(self, name: str) -> bool:
+        if name not in self._multiplied:
             below = self.readers[name]
             through = (node.name for node in below if node.form in UNITS_KEPT)
-            self.multiplied[name] = any(n.form in ("conv", "linear") for n in below) or any(map(self.weighed, through))
-        return self.multiplied[name]
+            self._multiplied[name] = any(n.form in WEIGHING for n in below) or any(map(self._read_by_weights, through))
+        return self._multiplied[name]
+
+    def _weighed(self, name: str) -> bool:
+        """Whether a value has the width that was asked for, since weights multiply its payloads, else a wide one. Narrow
+        payloads are written for weights alone."""
+        return self._read_by_weights(name) and not self.bits.narrow
+
+    def _direct(self, name: str) -> bool:
+        """Whether the neurons that make a value write its narrow payloads: readers of one kind, and no limit but 0."""
+        node, forms = self.nodes.get(name), {reader.form for reader in self.readers[name]}
+        if node is not None and node.form == "rectify":
+            bend, node = bend_of(node), self.nodes.get(node.inputs[0])
+            if not {bend.low, bend.high} <= {0.0, -math.inf, math.inf}:
+                return False
+        alone = len(forms) == 1 and forms <= set(WEIGHING) and name not in self.graph.outputs
+        return self.bits.narrow and alone and node is not None and node.form in WEIGHING
+
+    def written(self, form: str, name: str) -> Written:
+        return self.seen[name].sites[form].coding(name, math.prod(self.graph.shapes()[name]), self.bits.payload)
+
+    def uneven(self, form: str, name: str) -> bool:
+        """Whether an input of the network comes in two payloads."""
+        site, size = self.seen[name].sites[form], math.prod(self.graph.shapes()[name])
+        return self._maker(name) in self.graph.inputs and site.uneven(name, size, self.bits.payload)
 
     def _maker(self, name: str) -> str:
         """The value whose unit a value has: what only moves or compares numbers keeps it."""
@@ -111,4 +148,4 @@ class UnitsOfValues:
                 for name in names:
                     unit = self.of(name)
                     if most - unit.scale.exponent <= unit.bits - SPARE and name not in self.graph.integers:
-                        self.known[name] = unit._replace(scale=Dyadic(1, most))
+                        self._units[name] = unit._replace(scale=Dyadic(1, most))

@@ -30,13 +30,39 @@ WIDEST = 127 * 256 + 127
 
 
 class Value(NamedTuple):
-    """A tensor on the chip: what neurons send, in one binary unit; its shape, and where its numbers lie (see above).
-    changes : they send what has changed, and the value is the sum of it over the steps so far."""
+    """A tensor on the chip: what neurons send, its shape, and where its numbers lie (see above). All in one unit, and from 0
+    on, but for what a matrix reads alone: there a neuron has a unit of its own, and what it sends is above `base`, by
+    neuron::
+
+        number = base + unit * 2**exponent * payload                                  exponent: of `signal.unit`
+
+    A value in two payloads is ``unit * (payload + 2**shift * coarse)``; `coarse` lies as it does. changes : neurons send
+    what has changed, and the payload is the sum of it over the steps so far.
+    """
 
     signal: Signal
     shape: Shape
     order: Ints | None = None
+    base: Floats | None = None
+    coarse: tuple[Signal, int] | None = None
     changes: bool = False
+
+    @property
+    def digits(self) -> list[tuple[Value, int]]:
+        """Its payloads, each as a value, and the exponents that they come with."""
+        coarse = (
+            []
+            if self.coarse is None
+            else [(Value(self.coarse[0], self.shape, self.order, changes=self.changes), self.coarse[1])]
+        )
+        return [(self, 0), *coarse]
+
+    @property
+    def largest(self) -> int:
+        """No number is larger, in its smallest unit."""
+        exponent = self.signal.unit.exponent
+        raised = 0 if exponent is None else int(exponent.max(initial=0))
+        return sum(value.signal.largest << shift + raised for value, shift in self.digits)
 
     @property
     def size(self) -> int:
@@ -93,6 +119,14 @@ class FromValue(NamedTuple):
     exponent: int = 0
 
 
+class RoundedRows(NamedTuple):
+    """Weights in integers: `scale` is what 1 in a sum stands for and `reach` the largest sum, by row."""
+
+    whole: Ints
+    scale: Floats
+    reach: Floats
+
+
 class Ask(Protocol):
     """What the lowering of a form is given. `unit`: of its output; `bend`: the activation behind it; `weight_bits`; `peaks`:
     the largest magnitudes before the activation by channel (the first axis), or (1,)."""
@@ -110,6 +144,9 @@ class Ask(Protocol):
     ) -> Value:  # fmt: skip
         """A population ``unit * s = bend(scale * sum + bias)`` by neuron, of the value `shape` in this order; `layout`: the
         shape of the population; `reach`: no sum is larger, by neuron."""
+
+    def rows(self, weight: NDArray[np.floating], bias: Floats | None, x: Value) -> RoundedRows:
+        """Weights (rows, ..) of a value in integers of `weight_bits`; bias : the largest that is added, by row."""
 
     def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
         """The value with its numbers in this order on a whole population, and in this unit; one comes between where it has
@@ -158,30 +195,3 @@ def planes(whole: Ints, bits: int) -> list[tuple[NDArray[np.int8], int]]:
         return [(whole.astype(np.int8), 0)]
     low = ((whole + 128) & 255) - 128
     return [(((whole - low) >> 8).astype(np.int8), 8), (low.astype(np.int8), 0)]
-
-
-class RoundedRows(NamedTuple):
-    """Weights in integers: `scale` is what 1 in a sum stands for and `reach` the largest sum, by row; bias by row."""
-
-    whole: Ints
-    scale: Floats
-    bias: Floats | None
-    reach: Floats
-
-
-def rows_of(node: Node, weight: NDArray[np.floating], bits: int, x: Value) -> RoundedRows:
-    """Weights (rows, ..) of a value to the nearest integers of so many bits, each row by its largest: ``max |w| / (2**(bits
-    - 1) - 1)``. A row whose bias dwarfs its weights, such as a dead channel of a batch norm, has larger steps: all rows of
-    a population shift their sums alike, and would lose their bits."""
-    top = min(2 ** (bits - 1) - 1, WIDEST)
-    bias = np.asarray(node.arrays["bias"], np.float64) if "bias" in node.arrays else None
-    flat = np.asarray(weight, np.float64).reshape(len(weight), -1)
-    largest = np.abs(flat).max(axis=1, initial=0.0)
-    step = np.where(largest > 0, largest, 1.0) / top
-    if bias is not None:
-        step = np.maximum(step, np.abs(bias) / (x.unit * 2.0 ** (x.signal.unit.bits + BIAS_BITS)))
-    whole = np.rint(flat / step[:, None]).clip(-top, top).astype(np.int64)
-    scale = step * x.unit
-    reach = np.abs(whole.astype(np.float64)).sum(axis=1) * x.signal.largest
-    reach += 0.0 if bias is None else np.abs(bias) / scale
-    return RoundedRows(whole.reshape(weight.shape), scale, bias, reach)

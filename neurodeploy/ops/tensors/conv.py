@@ -19,7 +19,6 @@ from neurodeploy.ops.tensors.asking import (
     by_channel,
     chip_shape,
     planes,
-    rows_of,
     sides,
     spatial,
 )
@@ -65,19 +64,21 @@ def lower(ask: Ask) -> Value:
     if weight.ndim == 3:
         weight = weight[:, :, None]
     x = ask.settled(ask.inputs[0], spatial(ask.inputs[0].shape))
-    rows = rows_of(node, weight, ask.weight_bits, x)
+    bias = np.asarray(node.arrays["bias"], np.float64) if "bias" in node.arrays else None
+    rows = ask.rows(weight, bias, x)
     channels, height, width = sides(x.shape)
     kernel = np.ascontiguousarray(rows.whole.transpose(0, 3, 2, 1))
     geometry: tuple[Any, ...] = (
         (width, height, channels), pairs(node, "stride", 1), pairs(node, "padding", 0), pairs(node, "dilation", 1),
         int(node.settings.get("groups", 1)), bool(node.settings.get("transposed")), pairs(node, "output_padding", 0),
     )  # fmt: skip
-    sources = [FromValue(x, Conv(part, *geometry), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
+    parts = [(Conv(part, *geometry), exponent) for part, exponent in planes(kernel, ask.weight_bits)]
+    sources = [FromValue(v, part, exponent + shift) for part, exponent in parts for v, shift in x.digits]
     return ask.scaled(
         sources,
         shape,
         by_channel(rows.scale, shape),
-        None if rows.bias is None else by_channel(rows.bias, shape),
+        None if bias is None else by_channel(bias, shape),
         order=spatial(shape),
         layout=chip_shape(shape),
         reach=by_channel(rows.reach, shape),

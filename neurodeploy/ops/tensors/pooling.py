@@ -97,7 +97,7 @@ def _along(
         rows = np.flatnonzero(count.reshape(-1) > n)
         projections.append(x.signal.onto(population, port, rows, chosen[n].reshape(-1)[rows]))
     made = (channels, height, width)
-    value = Value(Signal(population, 0, population.size, x.signal.unit), made, spatial(made), x.changes)
+    value = Value(Signal(population, 0, population.size, x.signal.unit), made, spatial(made), changes=x.changes)
     return ask.made(population, projections, value)
 
 

@@ -66,6 +66,10 @@ class ConvertAnswer(Described):
     multiply_adds: dict[str, Any] = may(
         "Of a module or an ONNX file: those of one sample on the chip and on the host, and the share on the chip."
     )
+    payloads: dict[str, dict[str, Count]] = may(
+        "Of a module or an ONNX file: numbers of a sample that populations send by their bits, those that weights multiply "
+        "and the others."
+    )
     on_host: list[dict[str, Any]] = may(
         "Of a module or an ONNX file: what the host does, each with its line and a reason."
     )
