@@ -6,8 +6,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from neurodeploy.flow.joined import Stream
 from neurodeploy.flow.routes import HOST
-from neurodeploy.flow.streams import Sent, Stream, Streams
+from neurodeploy.flow.streams import Sent, Streams
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.neurons import registry

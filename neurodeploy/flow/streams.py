@@ -14,30 +14,26 @@ neighbouring axons that have one origin and are read by the same tiles counts as
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 
+from neurodeploy.flow.joined import Stream, joined_streams
 from neurodeploy.flow.routes import HOST
 from neurodeploy.flow.words import PartialSums, Piece, Range, output_words
-from neurodeploy.ir.arrange import laid_out
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network, Projection
 from neurodeploy.ir.program import Program
 from neurodeploy.ir.segments import Decode
-from neurodeploy.ir.synapse import Touch
 from neurodeploy.neurons import registry
 from neurodeploy.neurons.registry import output_ports
 
 #: Neighbouring axons that a sample takes at a time.
 STRETCH = 256
-#: Runs of axons that come together.
-LUMP = 1 << 16
 
 #: population -> output port -> (size,) messages of each neuron.
 Sent = Mapping[str, Mapping[str, Ints]]
@@ -70,19 +66,6 @@ def ends_of(program: Program, network: Network, chip: ChipSpec, shares: Mapping[
             share,
         )
     return found
-
-
-class Stream(NamedTuple):
-    """Events of one kind, equal lengths: ``messages[i]`` of axon ``axon[i]`` from the tile ``source[i]`` (or `HOST`) to the
-    tile ``target[i]``, where they drive ``synops[i]`` synapses. Axons are numbered within `name`."""
-
-    name: str
-    axon: Ints
-    source: Ints
-    target: Ints
-    messages: Ints
-    synops: Ints
-    shared_kernels: bool
 
 
 class Streams:
@@ -155,7 +138,8 @@ class Streams:
     def _single(self, p: Projection, fired: Ints, blocks: Mapping[Range, Ints]) -> Iterator[Stream]:
         home, step = self._homes[p.source], self._every.get(p.name, 1)
         if p.synapse.joined is not None:
-            yield from self._joined(p, p.synapse.joined, fired, blocks, step)
+            for columns, index in blocks.items():
+                yield from joined_streams(p, fired, home, index, self._rows, list(_stretches(*columns, step)), step)
             return
         for columns, index in blocks.items():
             for part in _stretches(*columns, step):
@@ -164,37 +148,6 @@ class Streams:
                     yield Stream(
                         p.name, axon, home[axon], index[touch.tile], messages, messages * touch.fan, p.synapse.shared
                     )
-
-    def _joined(
-        self, p: Projection, joined: Ints, fired: Ints, blocks: Mapping[Range, Ints], step: int
-    ) -> Iterator[Stream]:
-        """Of runs of columns that the same rows read: a run counts as one axon, cut where the home of its neurons changes
-        and where only a part of it is looked at."""
-        home, total = self._homes[p.source], np.concatenate(([0], np.cumsum(fired)))
-        edges = np.union1d(joined, np.flatnonzero(np.diff(home)) + 1)
-        for columns, index in blocks.items():
-            parts = list(_stretches(*columns, step))
-            starts = np.union1d(edges, np.array(parts, np.int64).reshape(-1))
-            of = np.searchsorted([part[0] for part in parts], starts, "right") - 1
-            kept = (of >= 0) & (starts < np.array([part[1] for part in parts], np.int64)[of])
-            ends = np.append(starts[1:], len(home))[kept]
-            starts = starts[kept]
-            messages = (total[ends] - total[starts]) * step
-            runs = np.searchsorted(starts, np.append(joined, len(home)))
-            for held in _lumps(p.synapse.joined_touches(self._rows[index])):
-                run, tile, fan = (np.concatenate(part) for part in zip(*held, strict=True))
-                sizes = runs[run + 1] - runs[run]
-                _, taken = laid_out(runs[run], sizes)
-                tile, fan = np.repeat(tile, sizes), np.repeat(fan, sizes)
-                yield Stream(
-                    p.name,
-                    starts[taken],
-                    home[starts[taken]],
-                    index[tile],
-                    messages[taken],
-                    messages[taken] * fan,
-                    p.synapse.shared,
-                )
 
     def _asked(self, p: Projection, fired: Ints) -> Iterator[Stream]:
         """What a port asks of a memory goes to every tile with a part of it, not to that of its neuron alone; no synapse."""
@@ -309,19 +262,6 @@ class Streams:
                 port = output_ports(self.network.populations[piece.island])[0]
                 found.append((index, HOST, words * self._sum(piece, port)))
         return np.array(found, np.int64).reshape(-1, 3)
-
-
-def _lumps(touches: Iterable[Touch]) -> Iterator[list[Touch]]:
-    """Touches of several tiles together, up to `LUMP` of them."""
-    held, count = list[Touch](), 0
-    for touch in touches:
-        held.append(touch)
-        count += len(touch.axon)
-        if count >= LUMP:
-            yield held
-            held, count = [], 0
-    if held:
-        yield held
 
 
 def _every(p: Projection, tiles: int, most: int) -> int:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from neurodeploy.flow.border import Entries
+from neurodeploy.flow.joined import Stream
 from neurodeploy.flow.routes import HOST, HOST_CHIP, Routes
-from neurodeploy.flow.streams import Stream, Streams
+from neurodeploy.flow.streams import Streams
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 

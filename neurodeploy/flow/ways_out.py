@@ -21,9 +21,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.flow.joined import Stream
 from neurodeploy.flow.loads import COLUMNS, WORK
 from neurodeploy.flow.routes import HOST, Routes
-from neurodeploy.flow.streams import Stream
 from neurodeploy.flow.words import Piece
 from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints

@@ -176,7 +176,7 @@ class Conv(Window, Synapse):
 
     def joined_touches(self, rows: Ints) -> Iterator[Touch]:
         """Tile by tile."""
-        place = None if self.runs is None else self.column_order[self.runs] // self.input_shape[2]  # type: ignore[index]
+        place = self.run_pixel
         for index, (start, stop) in enumerate(rows.tolist()):
             runs, fan = self.fan(start, stop)
             if place is not None:
@@ -194,9 +194,20 @@ class Conv(Window, Synapse):
             return Units(len(self.runs), 1, self.runs)
         return Units(self.columns // self.input_shape[2], self.input_shape[2])
 
+    @cached_property
+    def _costs(self) -> dict[tuple[Range, Range, ListFormat, bool], tuple[int, int]]:
+        """What `cost` has found: whoever cuts a population asks for the same tiles again and again."""
+        return {}
+
     def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
+        key = rows, columns, form, delayed
+        if key not in self._costs:
+            self._costs[key] = self._cost(*key)
+        return self._costs[key]
+
+    def _cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
         if self._whole_units(columns, delayed):
-            every = self.column_order is None or self.runs is None
+            every = self.run_pixel is None
             axons = self.seen_count(*rows) if every else int(np.count_nonzero(self._units_seen(*rows)))
         else:
             touched = [touch.axon for touch in self.touches(np.array([rows], np.int64), columns)]
@@ -226,9 +237,7 @@ class Conv(Window, Synapse):
     def _units_seen(self, start: int, stop: int) -> Valid:
         """Which units of all columns reach the rows ``start:stop``."""
         seen = self.seen(start, stop)
-        if self.column_order is None or self.runs is None:
-            return seen
-        return np.asarray(seen[self.column_order[self.runs] // self.input_shape[2]])
+        return seen if self.run_pixel is None else np.asarray(seen[self.run_pixel])
 
     def destinations(self, rows: Ints, columns: Range, delayed: bool) -> Ints:
         own = self.units(delayed)

@@ -77,6 +77,18 @@ class Window:
         first = np.diff(self.column_order, prepend=-2) != 1
         return np.flatnonzero(first | (self.column_order % self.input_shape[2] == 0))
 
+    @cached_property
+    def row_pixel(self) -> Ints:
+        """The output pixel of each row."""
+        return np.asarray((np.arange(self.rows) if self.row_order is None else self.row_order) // self.output_shape[2])
+
+    @cached_property
+    def run_pixel(self) -> Ints | None:
+        """The input pixel of each of `runs`."""
+        if self.column_order is None or self.runs is None:
+            return None
+        return np.asarray(self.column_order[self.runs] // self.input_shape[2])
+
     def stretches(self, first: int, last: int) -> Iterator[Range]:
         """The neurons at the rows ``first:last`` as ranges of the output shape, as few as follow one another."""
         if self.row_order is None:
@@ -204,9 +216,16 @@ class Window:
             ):
                 map_ |= (self.along(0, *xs) > 0)[:, None] & (self.along(1, *ys) > 0)
             return map_.reshape(-1)
-        found = np.zeros(self.input_shape[0] * self.input_shape[1], np.bool_)
-        for places, _ in self.reached(self.pixels(start, stop)):
-            found[places] = True
+        here = np.zeros(self.output_shape[0] * self.output_shape[1], np.bool_)
+        here[self.row_pixel[start:stop]] = True
+        return self.spread(here.reshape(self.output_shape[:2])).reshape(-1)
+
+    def spread(self, here: Valid) -> Valid:
+        """(.., input x, input y): which input pixels reach any of the output pixels `here` (.., output x, output y)."""
+        found = np.zeros((*here.shape[:-2], *self.input_shape[:2]), np.bool_)
+        for out_x, in_x in self.lines[0]:
+            for out_y, in_y in self.lines[1]:
+                found[..., in_x, in_y] |= here[..., out_x, out_y]
         return found
 
     @cached_property

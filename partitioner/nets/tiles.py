@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.flow.joined import Stream
 from neurodeploy.flow.nets import Nets
 from neurodeploy.flow.routes import HOST
-from neurodeploy.flow.streams import Stream, Streams
+from neurodeploy.flow.streams import Streams
 from neurodeploy.ir.arrange import laid_out
 from neurodeploy.ir.fixedpoint import Ints
 

@@ -21,6 +21,7 @@ from partitioner.cut.rules import Rule
 from partitioner.cut.settle import levelled, split, tiles_of
 from partitioner.cut.stamp import Tile
 from partitioner.job import Job
+from partitioner.order.first_fit import first_fit_loop
 
 #: Tiles of equal length may take this part more cores than tiles as long as they can be.
 GAIN = 0.1
@@ -166,20 +167,8 @@ def _plan(job: Job, views: Mapping[str, View], orders: Mapping[str, Ints], found
 
 def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
     """Cores that first fit takes, looking at the last `WINDOW` of them: a quick count, the tail packs better."""
-    room = np.array(room_of(limits), np.int64)
-    free = np.zeros((len(room), WINDOW), np.int64)
-    cores = 0
-    for tile in tiles:
-        fit = free[0] >= tile.demand[0]
-        for have, need in zip(free[1:], tile.demand[1:], strict=True):
-            fit &= have >= need
-        at = int(fit.argmax())
-        if not fit[at]:
-            at = cores % WINDOW
-            free[:, at] = room
-            cores += 1
-        free[:, at] -= tile.demand
-    return cores
+    demand = np.array([tile.demand for tile in tiles], np.int64).reshape(-1, len(limits))
+    return int(first_fit_loop(demand, np.array(room_of(limits), np.int64), WINDOW))
 
 
 def _spread(job: Job, plan: Plan, rules: dict[str, Rule], known: KnownCuts) -> Plan:

@@ -116,26 +116,7 @@ def _touched(conv: Conv, neurons: Ints) -> NDArray[np.bool_]:
     used, index = np.unique(group, return_inverse=True)
     here = np.zeros((len(used), width, height), np.bool_)
     here[index.reshape(-1), pixel // height, pixel % height] = True
-    there = np.zeros((len(used), *conv.input_shape[:2]), np.bool_)
-    for i in range(conv.weight.shape[1]):
-        out_x, in_x = _line(conv, 0, i)
-        for j in range(conv.weight.shape[2]):
-            out_y, in_y = _line(conv, 1, j)
-            there[:, in_x[:, None], in_y] |= here[:, out_x[:, None], out_y]
+    there = conv.spread(here)
     found = np.zeros((*conv.input_shape[:2], conv.groups), np.bool_)
     found[:, :, used] = np.moveaxis(there, 0, 2)
     return found.reshape(-1)
-
-
-def _line(conv: Conv, axis: int, tap: int) -> tuple[Ints, Ints]:
-    """Output and input coordinates that this tap joins along an axis; each occurs once."""
-    stride, padding, dilation = conv.stride[axis], conv.padding[axis], conv.dilation[axis]
-    if conv.transposed:
-        inside = np.arange(conv.input_shape[axis])
-        outside = inside * stride - padding + tap * dilation
-        valid = (outside >= 0) & (outside < conv.output_shape[axis])
-    else:
-        outside = np.arange(conv.output_shape[axis])
-        inside = outside * stride - padding + tap * dilation
-        valid = (inside >= 0) & (inside < conv.input_shape[axis])
-    return outside[valid], inside[valid]
