@@ -194,7 +194,7 @@ BRIEFS: Mapping[str, Callable[[Any], list[Said]]] = {
 
 
 def brief(verb: str, found: Any) -> list[Said]:
-    """The lines of an answer: the answer, first remarks, facts, how many remarks more."""
+    """The lines of an answer: the answer, first remarks, facts; then warnings and notes, or how many have no room."""
     lines = BRIEFS[verb](found)
     given = found if isinstance(found, Mapping) else {}
     first = [
@@ -203,10 +203,12 @@ def brief(verb: str, found: Any) -> list[Said]:
         if given.get(key)
     ]
     rest = [units.some(len(given[key]) - 1, thing) for key, thing in REST.items() if len(given.get(key) or ()) > 1]
+    base = [*lines[:1], *first, *lines[1:]]
+    remarks = [Said(f"{word}: {line}", "yellow") for key, word in COUNTED.items() for line in given.get(key) or ()]
+    if not rest and len(base) + len(remarks) <= LINES:
+        return [*base, *remarks]
     counted = [units.some(len(given[key]), thing) for key, thing in COUNTED.items() if given.get(key)]
-    if found_more := [*rest, *counted]:
-        last = [Said(f"{', '.join(found_more)}: -v shows all", "dim" if not rest else "yellow")]
-    else:
-        last = []
-    room = LINES - len(last)
-    return [*[*lines[:1], *first, *lines[1:]][:room], *last]
+    more = ", ".join([*rest, *counted])
+    if not more:
+        return base[:LINES]
+    return [*base[: LINES - 1], Said(f"{more}: -v shows all", "yellow" if rest else "dim")]

@@ -290,7 +290,7 @@ ANSWERS: dict[str, tuple[str, Callable[[dict[str, Any]], Any], str, str]] = {
     "run": ("run", lambda data: ran(out="o.npz", notes=["n"]), "x: 5 steps on fast", "out (2 steps later"),
     "verify": ("verify", lambda data: SOUND, "x.nd: sound", "5 members"),
     "doctor": ("doctor", lambda data: DOCTOR, "sound: integer products are exact; fastest: int16", "neurodeploy 0.1.0"),
-    "export": ("export", lambda data: EXPORTED, "x.nir: the integers, 2.00 kB", "2 notes: -v shows all"),
+    "export": ("export", lambda data: EXPORTED, "x.nir: the integers, 2.00 kB", "note: a: left out"),
 }  # fmt: skip
 
 
