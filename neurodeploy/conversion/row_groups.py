@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.overlay import Derived, Overlay
-from neurodeploy.ir.graph import Graph, HostOp, Population, Projection, WeightStore
+from neurodeploy.ir.graph import Graph, HostOp, Op, Population, Projection, WeightStore
 from neurodeploy.ir.synapse import Range
 
 #: The first rows, as a share of all, and how many times as many there are up to the next end.
@@ -56,8 +56,9 @@ def in_groups(graph: Graph, head: Projection, mean: NDArray[np.float32]) -> tupl
     populations: Mapping[str, Population] = {
         **graph.populations, **{p.output: Population(p.output, p.out_features) for p in parts}
     }  # fmt: skip
-    ops = [part for op in graph.ops for part in ([*parts, joined] if op is head else [op])]
-    return replace(graph, populations=populations, ops=tuple(ops), weights=Overlay(graph.weights, made)), parts
+    every: list[Op] = [*parts, joined]
+    ops = tuple(part for op in graph.ops for part in (every if op is head else (op,)))
+    return replace(graph, populations=populations, ops=ops, weights=Overlay(graph.weights, made)), parts
 
 
 def _rows(store: WeightStore, name: str, own: Range, less: NDArray[np.float32] | None) -> Derived:
