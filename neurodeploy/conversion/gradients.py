@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from neurodeploy.conversion.layers import chunks
+from neurodeploy.conversion.row_groups import groups
 from neurodeploy.errors import ModelError
 from neurodeploy.ir.graph import Graph, Projection
 from neurodeploy.ops.host.executor import Executor, Values
@@ -73,14 +74,17 @@ class Back:
 class Head:
     """What the head says of its input. With p the model's own prediction and w_v the head's rows, for a token y drawn from
     it the gradient of ``log p(y)`` is ``w_y - sum_v p_v w_v``, and what is expected of its products needs no draw:
-    ``sum_v p_v w_v w_v^T - (sum_v p_v w_v) (sum_v p_v w_v)^T``."""
+    ``sum_v p_v w_v w_v^T - (sum_v p_v w_v) (sum_v p_v w_v)^T``. Those of a group of rows are its part of that sum,
+    ``sum_(v in r) p_v (w_v - m) (w_v - m)^T`` with m the mean row."""
 
     def __init__(self, executor: Executor, head: Projection) -> None:
         self.path = head.path
         self._weight = executor.weights.get(head.weight)
         self._bias = None if head.bias is None else executor.weights.get(head.bias)
         self._likely = torch.zeros(head.out_features, dtype=torch.float64)
-        self._means = torch.zeros(head.in_features, head.in_features, dtype=torch.float64)
+        self._groups = groups(head.out_features)
+        #: By group, -sum (m_r m^T + m m_r^T - p_r m m^T), with p_r and m_r the group's part of all p and of m.
+        self._means = torch.zeros(len(self._groups), head.in_features, head.in_features, dtype=torch.float64)
         self._generator = torch.Generator().manual_seed(0)
 
     def slopes(self, hidden: torch.Tensor) -> torch.Tensor:
@@ -88,20 +92,30 @@ class Head:
         slopes = list[torch.Tensor]()
         for rows in torch.split(hidden, HEAD_ROWS):
             p = torch.nn.functional.linear(rows, self._weight, self._bias).softmax(-1)
-            mean = p @ self._weight
+            parts = [p[:, start:stop] @ self._weight[start:stop] for start, stop in self._groups]
+            mean = torch.stack(parts).sum(0)
             self._likely += p.double().sum(dim=0)
-            self._means += (mean.T @ mean).double()
+            for (start, stop), part, found in zip(self._groups, parts, self._means, strict=True):
+                half = (part - p[:, start:stop].sum(1, keepdim=True) * mean / 2).T @ mean
+                found -= (half + half.T).double()
             drawn = torch.multinomial(p.nan_to_num_(1.0), 1, generator=self._generator)[:, 0]
             slopes.append(self._weight[drawn] - mean)
         return torch.cat(slopes)
 
-    def moment(self) -> torch.Tensor:
-        """Of the gradients, summed over all rows so far."""
-        found = -self._means
-        for start, stop in chunks(len(self._weight)):
-            part = self._weight[start:stop].double()
-            found += (part.T * self._likely[start:stop]) @ part
-        found.diagonal().clamp_min_(0)
+    def mean(self) -> torch.Tensor:
+        """(columns,) the mean of m over all rows so far."""
+        return sum(
+            (self._likely[a:b] @ self._weight[a:b].double() for a, b in chunks(len(self._weight))), torch.zeros(())
+        ) / max(float(self._likely.sum()), 1.0)
+
+    def moments(self) -> torch.Tensor:
+        """(groups, columns, columns) of the gradients, summed over all rows so far, by group of the head's rows."""
+        found = self._means.clone()
+        for (first, last), own in zip(self._groups, found, strict=True):
+            for start, stop in chunks(last - first):
+                part = self._weight[first + start : first + stop].double()
+                own += (part.T * self._likely[first + start : first + stop]) @ part
+        found.diagonal(dim1=1, dim2=2).clamp_min_(0)
         return found
 
 

@@ -86,7 +86,8 @@ class _Calibration:
         if preset.events < 1:
             layers = [unit for unit in group_projections(graph, apart=preset.apart) if isinstance(unit, list)]
             turn = preset.weights != "file"  # else its integers would be others
-            graph, self.thresholds = thresholds(graph, layers, tokens, preset.window, preset.events, turn=turn)
+            cut = preset.apart and preset.weights == "rows"
+            graph, self.thresholds = thresholds(graph, layers, tokens, preset.window, preset.events, turn=turn, cut=cut)
         sizes = {name: population.size for name, population in graph.populations.items()}
         self.graph, self.preset = graph, preset
         self.executor = Executor(
@@ -156,13 +157,14 @@ class _Calibration:
     def inputs(self, name: str) -> list[torch.Tensor]:
         return [window.values[name] for window in self.windows]
 
-    def run_projection(self, projection: Projection) -> None:
-        rows = projection.out_features
-        outputs = [torch.empty(x.shape[0], rows) for x in self.inputs(projection.input)]
+    def run_projection(self, projection: Projection, step: int = 1) -> None:
+        """On every so many-th token of a window."""
+        rows, inputs = projection.out_features, [x[::step] for x in self.inputs(projection.input)]
+        outputs = [torch.empty(x.shape[0], rows) for x in inputs]
         bias = self.graph.weights.get(projection.bias) if projection.bias else None
         for start, stop in chunks(rows):
             weight = torch.from_numpy(self.graph.weights.get(projection.weight, start, stop))
-            for x, out in zip(self.inputs(projection.input), outputs, strict=True):
+            for x, out in zip(inputs, outputs, strict=True):
                 torch.mm(x, weight.T, out=out[:, start:stop]) if rows == stop - start else out[:, start:stop].copy_(
                     x @ weight.T
                 )
@@ -202,6 +204,7 @@ def quantize(
     given, graph = graph, run.graph
     items: list[HostOp | LinearLayer] = []
     records: list[dict[str, Any]] = []
+    heads = _heads(graph)
     with torch.no_grad():
         for index, unit in enumerate(run.units):
             if progress:
@@ -214,13 +217,14 @@ def quantize(
                 records += sites
                 items.append(layer)
                 if unit[0].output != graph.output:  # nobody reads the logits of a calibration run
+                    step = max(1, tokens.size // SAMPLE_TOKENS) if unit[0].path in heads else 1
                     for projection in unit:
-                        run.run_projection(projection)
+                        run.run_projection(projection, step)
             run.drop_dead(index)
     if progress:
         progress("convert", len(run.units), len(run.units))
     bits = {site["path"]: site["bits_a_weight"] for site in records}
-    body = [p for p in graph.projections() if p.output != graph.output]
+    body = [p for p in graph.projections() if p.path not in heads]
     conversion: dict[str, Any] = {
         "preset": preset.to_json(),
         "calibration_tokens": int(tokens.size),
@@ -237,6 +241,13 @@ def quantize(
         program = choose(program, preset.head_top)
     program.check()
     return program
+
+
+def _heads(graph: Graph) -> set[str]:
+    """Paths of the projections that make the logits, or what these are joined of."""
+    last = next(op for op in graph.ops if graph.output in op.outputs)
+    values = {graph.output, *(last.inputs if isinstance(last, HostOp) else ())}
+    return {p.path for p in graph.projections() if p.output in values}
 
 
 def _sum(projections: Sequence[Projection], of: Mapping[str, float] | None = None) -> float:

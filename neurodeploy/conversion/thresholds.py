@@ -18,7 +18,8 @@ What a site loses in a token is the square of a sum over its axons, not a sum of
 direction it is several times as much (inputs of q, k, v). So s_j of a site are multiplied by what is lost together over what
 they predict, measured on tokens that they do not know (`_check`).
 
-Where it costs little, values are sent in a basis that spreads losses further apart (`conversion.bases`).
+Where it costs little, values are sent in a basis that spreads losses further apart (`conversion.bases`), and rows of a large
+head hear what is sent for them alone (`conversion.row_groups`).
 """
 
 from __future__ import annotations
@@ -31,9 +32,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.bases import Coordinates, Moments, Place, places, turned
-from neurodeploy.conversion.gradients import Back, products, squares_of
+from neurodeploy.conversion.bases import WORTH, Coordinates, Moments, Place, places, turned
+from neurodeploy.conversion.gradients import Back, Head, products, squares_of
 from neurodeploy.conversion.layers import chunks
+from neurodeploy.conversion.row_groups import in_groups
 from neurodeploy.conversion.sparse import Threshold
 from neurodeploy.ir.graph import Graph, Projection, WeightStore
 
@@ -108,10 +110,10 @@ class Chosen(NamedTuple):
 
 def thresholds(
     graph: Graph, layers: Sequence[Sequence[Projection]], tokens: NDArray[np.int64], window: int, share: float,
-    *, turn: bool = True,
+    *, turn: bool = True, cut: bool = False,
 ) -> Chosen:  # fmt: skip
     """So that this share of the synaptic events of these tokens is left, what the bases take among them. turn : whether
-    values may be sent in other bases."""
+    values may be sent in other bases. cut : whether rows of a large head may have inputs of their own (`row_groups`)."""
     sensed, others = _pieces(tokens, window)
     sites = _sensed(graph, layers, sensed, places(graph) if turn else {})
     every = {name: site for name, site in sites.items() if site.rows and bool(site.squares.any())}
@@ -121,8 +123,12 @@ def thresholds(
     powers = {name: site.losses(graph.weights) for name, site in every.items()}
     first, limits = _limits(every, powers, left)
     unchecked = dict(limits)  # of experts that only the first windows chose
-    _check(graph, every, limits, others)
+    head = _check(graph, every, limits, others)
     every = {name: site for name, site in every.items() if site.rows}
+    if cut and head.path in every:
+        graph = _cut(graph, every, powers, head)
+        if head.path not in every:
+            del unchecked[head.path]
     price = first
     for _ in range(REFINED):
         for site in every.values():
@@ -174,6 +180,21 @@ def _turned(graph: Graph, sites: dict[str, _Site]) -> tuple[Graph, dict[str, _Si
     return graph, every
 
 
+def _cut(graph: Graph, sites: dict[str, _Site], powers: dict[str, torch.Tensor], head: Head) -> Graph:
+    """The graph with a large head in groups of rows, each with what is known of it in place of the whole."""
+    whole = next(p for p in graph.projections() if p.path == head.path)
+    if whole.out_features < WORTH * whole.in_features:
+        return graph
+    site = sites.pop(head.path)
+    graph, parts = in_groups(graph, whole, head.mean().float().numpy())
+    for part, moment in zip(parts, head.moments(), strict=True):
+        own = sites[part.path] = _Site(
+            [part], moment.diagonal(), {}, site.rows, site.sample, together=site.together * 0
+        )
+        powers[part.path] = own.losses(graph.weights)
+    return graph
+
+
 def _pieces(tokens: NDArray[np.int64], window: int) -> tuple[list[NDArray[np.int64]], list[NDArray[np.int64]]]:
     """Windows spread over the tokens: what sensitivities are measured on, and others between them that check those; all of
     them for both where they are fewer than `FEW`."""
@@ -213,7 +234,7 @@ def _sensed(
                 if name != back.head.path and x.grad is not None:
                     site.moments.slopes += products(x.grad, site.moments.place.groups)
     last = sites[back.head.path]
-    slopes = back.head.moment()
+    slopes = back.head.moments().sum(0)
     last.squares += slopes.diagonal()
     if last.moments is not None:
         last.moments.slopes += slopes
@@ -222,8 +243,9 @@ def _sensed(
 
 def _check(
     graph: Graph, sites: Mapping[str, _Site], limits: Mapping[str, Threshold], pieces: Sequence[NDArray[np.int64]]
-) -> None:
-    """What is lost together at a site on these windows, over what `limits` (thresholds, of a price) predict::
+) -> Head:
+    """What the head says of these windows; what is lost together at a site there, over what `limits` (thresholds, of a
+    price) predict::
 
         ratio = E[(sum_j g_tj e_tj)**2] / E[sum_j s_j e_tj**2]          e_tj: x_tj where it is not sent, else 0
 
@@ -248,3 +270,4 @@ def _check(
                 lost = torch.where(values.abs() > factor * limit, 0.0, values)
                 site.together[0, i] += (lost * slope).sum(dim=1).double().square().sum()
                 site.together[1, i] += (lost.square() @ site.sensitive).double().sum()
+    return back.head

@@ -117,8 +117,8 @@ def segments_of(
     sends comes back to it by way of the host.
 
     The population that makes the host value `output` (logits, which are computed for chosen ticks only) is a segment of its
-    own where one other population feeds it: it reads what has stayed on the chip. So is one whose logits the populations
-    `chooses` read, and these are with it."""
+    own where one other population feeds it, or all that it joins: it reads what has stayed on the chip. So is one whose
+    logits the populations `chooses` read, and these are with it."""
     if not any(isinstance(step, Encode | Decode) for step in host):
         return (Segment(network.name, network),)
     level = _levels(network, host, output, chooses)
@@ -136,6 +136,7 @@ def _levels(network: Network, host: Sequence[HostStep], output: str, chooses: Co
     heads = {step.population for step in host if isinstance(step, Decode) and output in step.values}
     if chooses:
         heads = {p.source for name in chooses for p in network.into(name) if p.source not in chooses}
+    heads = _first_of_head(network, heads)
     raised = True
     while raised:
         raised = False
@@ -163,6 +164,21 @@ def _levels(network: Network, host: Sequence[HostStep], output: str, chooses: Co
         if max(level.values()) > len(level):
             raise InternalError("ND9004", network.name, "what a population sends comes back to it by way of the host")
     return level
+
+
+def _first_of_head(network: Network, heads: set[str]) -> set[str]:
+    """The populations with which the computation of logits begins: these, or, where they join what others send to nobody
+    else, all of which begin with one population, the first of those."""
+    first = heads
+    while first:
+        sources = {p.source for name in first for p in network.into(name)}
+        if len(sources) == 1:
+            return first
+        own = all(p.target in first and p.instant for name in sources for p in network.out_of(name))
+        if not own or any(network.populations[name].model == INPUT for name in sources):
+            break
+        first = sources
+    return heads
 
 
 def _first_of_group(network: Network, level: Mapping[str, int]) -> Callable[[str], str]:

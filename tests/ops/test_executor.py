@@ -308,6 +308,7 @@ CASES = {
     "position_factor": (op("position_factor", ("e",), scale=0.1, floor_scale=8), Work(0, 4 * 3 * 2)),
     "moe_route": (op("moe_route", ("e",), top_k=1), Work(3 * (2 + EXP + 2), 8 * 3 * 2)),
     "moe_dispatch": (op("moe_dispatch", ("x", "x"), ("x", "e")), Work(3 * 64, 8 * 3 * 64 + 4 * 3 * 2)),
+    "concat": (op("concat", ("g",), ("x", "e")), Work(0, 8 * 3 * 96)),
     "moe_combine": (op("moe_combine", inputs=("e", "x", "x")), Work(3 * 64, 12 * 3 * 64 + 4 * 3 * 2)),
     # 96 numbers of 16 flops; 64 read, 96 written
     "tensor": (

@@ -135,6 +135,15 @@ def test_sum_of_streams_with_units_of_their_own() -> None:
     assert found.clipped == 0
 
 
+def test_values_one_after_another() -> None:
+    """Parts in units of their own, some finer and some coarser than the whole's."""
+    parts = [students(3, width) * size for width, size in ((5, 1.0), (64, 40.0), (3, 1e-3))]
+    whole = np.concatenate(parts, axis=1)
+    found = run_lowered("concat", parts, [whole], binary=True)
+    assert np.abs(found.values[0] - whole).max() <= np.abs(whole).max() * 2.0**-22
+    assert [population.model for population in found.network.populations.values()][3:] == ["graded_sum"]
+
+
 @pytest.mark.parametrize("top_k", [1, 2, 5])
 def test_route(top_k: int) -> None:
     """The experts of torch's stable sort, the lower of equals; their sigmoids to 3e-4."""

@@ -46,3 +46,8 @@ def two_to_one(attrs: Attrs, inputs: Sizes, outputs: Sizes) -> bool:
 def in_groups(attrs: Attrs, inputs: Sizes, outputs: Sizes) -> bool:
     """`one_to_one`, in whole groups of ``group`` neurons."""
     return one_to_one(attrs, inputs, outputs) and inputs[0] % int(attrs["group"]) == 0
+
+
+def joined(attrs: Attrs, inputs: Sizes, outputs: Sizes) -> bool:
+    """Any number of inputs, one output of all their neurons."""
+    return bool(inputs) and [sum(inputs)] == outputs

@@ -110,8 +110,8 @@ class Executor:
         ids = self._token_ids(tokens)
         values: dict[str, Tensor] = {self.input: ids}
         for index, op in enumerate(self.ops):
-            if index == self._head:
-                continue
+            if 0 <= self._head <= index:
+                break
             self.run_op(op, values, state)
             if capture is not None:
                 capture(op, values)
@@ -138,10 +138,10 @@ class Executor:
     def head(self, hidden: Tensor, capture: Capture | None = None) -> Tensor:
         """Logits (rows, vocab) of rows of `forward_hidden`."""
         values: dict[str, Tensor] = {self.head_input: hidden}
-        op = self.ops[self._head]
-        self.run_op(op, values, State())
-        if capture is not None:
-            capture(op, values)
+        for op in self.ops[self._head :]:
+            self.run_op(op, values, State())
+            if capture is not None:
+                capture(op, values)
         return self.answer(values)
 
     def answer(self, values: Values) -> Tensor:
@@ -206,14 +206,21 @@ class Executor:
     # -- preparation ------------------------------------------------------------------------------------------------
 
     def _find_head(self) -> int:
-        """The operation that makes the output, the last one; -1 where there is none."""
+        """Where the operations begin that make the output: the last one, or those that it joins, of one value; -1 where
+        there is none."""
         if not self.output:
             return -1
-        for index, op in enumerate(self.ops):
-            if self.output in op.outputs:
-                if len(self.inputs_of(op)) != 1 or index != len(self.ops) - 1:
-                    raise InternalError("ND9104", op.path, "the head must be the last operation and have one input")
+        wanted = {self.output}
+        for index in range(len(self.ops) - 1, -1, -1):
+            op = self.ops[index]
+            if not wanted.intersection(op.outputs):
+                break
+            wanted = wanted.difference(op.outputs) | set(self.inputs_of(op))
+            if len(wanted) == 1 and len(self.inputs_of(op)) == 1:
                 return index
+        if any(self.output in op.outputs for op in self.ops):
+            problem = "the head must be the last operation and have one input"
+            raise InternalError("ND9104", self.ops[-1].path, problem)
         raise InternalError("ND9104", self.output, "is never computed")
 
     def _last_uses(self) -> tuple[tuple[str, ...], ...]:
