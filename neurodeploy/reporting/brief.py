@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from neurodeploy.reporting import brief_made, brief_run, derive, exploration, side_by_side, units
+from neurodeploy.reporting import brief_made, brief_run, derive, exploration, side_by_side, terminal_diff, units
 from neurodeploy.reporting.said import Said
 from neurodeploy.reporting.without_chip import clause
 
@@ -189,7 +189,7 @@ BRIEFS: Mapping[str, Callable[[Any], list[Said]]] = {
     "convert": brief_made.convert, "export": brief_made.export, "fit": brief_made.fit, "calibrate": brief_made.calibrate,
     "report": brief_made.report, "verify": brief_made.verify, "doctor": brief_made.doctor, "run": brief_run.run,
     "eval": brief_run.eval_, "generate": brief_run.generate, "map": _map, "energy": _energy, "explain": _explain,
-    "explore": _explore, "demo": _demo,
+    "explore": _explore, "demo": _demo, "diff": terminal_diff.lines,
 }  # fmt: skip
 
 

@@ -190,8 +190,12 @@ def show(verb: str, found: Any, console: Console | None = None) -> None:
 
 
 def show_brief(verb: str, found: Any, console: Console | None = None) -> None:
-    """Print the answer of a verb, five lines at most; of one that lists (`fit --list`) the list."""
+    """Print the answer of a verb, five lines at most and where it was written; of one that lists (`fit --list`) the
+    list."""
     if verb in BRIEFS:
-        told(console or open_console(), brief(verb, found))
+        console = console or open_console()
+        told(console, brief(verb, found))
+        if isinstance(found, Mapping) and "out" in found:
+            say(console, f"written to {found['out']}")
     else:
         show(verb, found, console)

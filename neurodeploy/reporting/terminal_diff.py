@@ -9,23 +9,30 @@ from rich.console import Console
 
 from neurodeploy.reporting import differences, units
 from neurodeploy.reporting.derive import PHASE_TEXT
-from neurodeploy.reporting.terminal_table import say
+from neurodeploy.reporting.said import Said
+from neurodeploy.reporting.terminal_table import listed, say, told
 from neurodeploy.reporting.units import Data
 
 #: Settings and rules that a line names.
 _NAMED = 4
 
 
-def print_diff(found: Mapping[str, Any], console: Console) -> None:
-    """Five lines; the page, and --json, have all."""
-    say(console, found["answer"], "bold")
+def lines(found: Mapping[str, Any]) -> list[Said]:
+    """The sentence, both sides, the settings that differ, the host operations that do."""
+    said = [Said(found["answer"], "bold")]
     for name, side in zip(differences.names(found), (found["a"], found["b"]), strict=True):
-        say(console, f"{name}: {_side(side)}")
-    say(console, f"settings that differ: {_listed([_setting(row) for row in found['settings']])}")
+        said.append(Said(f"{name}: {_side(side)}"))
+    said.append(Said(f"settings that differ: {_listed([_setting(row) for row in found['settings']])}"))
     every = [(row[side] or {}).get("rule") for row in found["operations"] for side in ("a", "b")]
     rules = [rule for rule in dict.fromkeys(every) if rule]
     named = f", by the rule{'' if len(rules) == 1 else 's'} {_listed(rules)}" if rules else ""
-    say(console, f"host operations that differ: {units.count(len(found['operations']))}{named}")
+    return [*said, Said(f"host operations that differ: {units.count(len(found['operations']))}{named}")]
+
+
+def print_diff(found: Mapping[str, Any], console: Console) -> None:
+    """The same and every note; the page, and --json, have all."""
+    told(console, lines(found))
+    listed(console, found["notes"], lead="note: ")
     if "out" in found:
         say(console, f"written to {found['out']}")
 

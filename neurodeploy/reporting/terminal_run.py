@@ -48,10 +48,12 @@ def _tensors(found: Mapping[str, Any], console: Console) -> None:
     """Of a module or an ONNX file: what loses most, what stays on the host."""
     check = found["check"]
     _codes(found.get("codes"), console)
-    widths = [f"{units.count(n)} of {bits} bits" for bits, n in found["payloads"]["weighed"].items()]
+    widths = []
+    for bits, n in found["payloads"]["weighed"].items():
+        number, _, sign = bits.partition(" ")
+        widths.append(f"{units.count(n)} of {units.some(int(number), 'bit')} {sign}".strip())
     if widths:
-        weighed = ", ".join(widths).replace(" without a sign bits", " bits without a sign")
-        say(console, f"payloads that weights multiply: {weighed}")
+        say(console, f"payloads that weights multiply: {', '.join(widths)}")
     weak = [[row["path"], row["form"], row["where"], f"{row['sqnr_db']:.1f} dB"] for row in check["worst"]]
     show_table(console, ["Loses most", "Operation", "At", "SQNR>"], weak)
     kept: dict[tuple[str, str], int] = {}

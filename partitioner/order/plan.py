@@ -131,13 +131,14 @@ def _longest(job: Job, plan: Plan) -> dict[str, int]:
 
 
 def step_time(job: Job, plan: Plan) -> int:
-    """Picoseconds of a tick in which every neuron sends: of its phases one after another, the longest tile of each, and the
-    floor of a step; of an expert the share of ticks that see it."""
+    """Picoseconds of a tick in which every neuron sends: of its phases one after another, the longest tile of each, the
+    floor of a step, and what each segment waits for the host; of an expert the share of ticks that see it."""
     phases: dict[tuple[int, int], int] = {}
     for name, time in _longest(job, plan).items():
         at = job.phases.get(name, (0, 0))
         phases[at] = max(phases.get(at, 0), int(plan.views[name].share * time))
-    return sum(phases.values()) + len(phases) * _cost(job, "t_step_floor_s", 1e12)
+    waits = len({number for number, _ in phases}) * _cost(job, "t_host_link_s", 1e12)
+    return sum(phases.values()) + len(phases) * _cost(job, "t_step_floor_s", 1e12) + waits
 
 
 def joules(job: Job, plan: Plan, sent: int) -> int:

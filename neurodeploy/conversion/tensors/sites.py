@@ -8,6 +8,7 @@ they are written (`Written`)::
 
 - exponent: by column (of a matrix; of a convolution by channel), that of `conversion.codes.AxonCodes`, by the error on what
   ranges were not measured on.
+- A column that is often 0, as behind a ReLU, is not trusted with a range far below that of the others.
 - An input of the network whose samples are of very different sizes, such as sound, comes in two payloads of this width.
 - What is never negative has payloads without a sign: of 8 bits 0 to 255.
 
@@ -53,6 +54,8 @@ MARGIN = 1.25
 CLIPPED = 8.0
 #: A column is on one side where the other is so many times smaller.
 ONE_SIDED = 4
+#: A column that is other than 0 in less than this share of all rows has at least the range of `OTHERS` of the columns.
+SELDOM, OTHERS = 0.5, 0.9
 #: A value that is 0 so often sends nothing there, and keeps its 0.
 SILENT = 0.25
 #: Share of its power that a sample of a network's input may lose in the mean; beyond, the input comes in two payloads.
@@ -132,11 +135,13 @@ class Site:
         samples = [x for name, value in seen.items() for x in value - bases[name]]
         bits += not self.signed
         code, _ = AxonCodes(samples, self.power, CLIPPED).best(bits)
-        scale, exponent = code.scale, code.axon_shift.astype(np.int64)
+        scale = code.scale
+        exponent = np.maximum(code.axon_shift.astype(np.int64), _least(samples, scale.value * signed_max(bits)))
+        exponent = np.minimum(exponent, max(0, RAISED - bits))
         low = torch.stack([x.amin(dim=0) for x in samples]).amin(dim=0).double().numpy()
         high = torch.stack([x.amax(dim=0) for x in samples]).amax(dim=0).double().numpy()
         silent = float(torch.stack([(x == 0).float().mean() for x in samples]).mean())
-        shift, halved = _one_sided(low, high, code.steps().astype(np.float64) * signed_max(bits))
+        shift, halved = _one_sided(low, high, np.ldexp(scale.value * signed_max(bits), exponent))
         if based and halved.any() and silent < SILENT:
             exponent = exponent + np.where(halved, 0, 1)
             over = max(0, int(exponent.max()) - (RAISED - bits))  # then the shortest steps stay as long as they are
@@ -149,6 +154,17 @@ class Site:
             steps = torch.from_numpy(np.ldexp(scale.value, exponent)).float()
             self._losses[name] = _loss(seen[name], steps)
         self.values.clear()
+
+
+def _least(samples: list[torch.Tensor], reach: float) -> Ints:
+    """The exponents that columns have at least: one that is often 0 says little of its range, and has room for that of nine
+    columns in ten. reach : the largest number of a column without an exponent."""
+    rows = torch.cat([x.reshape(-1, x.shape[-1]) for x in samples])
+    peaks = rows.abs().amax(dim=0).double().numpy()
+    seldom = (rows != 0).float().mean(dim=0).numpy() < SELDOM
+    typical = float(np.quantile(peaks[peaks > 0], OTHERS)) if (peaks > 0).any() else reach
+    most = np.where(seldom, np.maximum(peaks, typical), SCALE_MIN)
+    return np.maximum(np.ceil(np.log2(most / reach)), 0).astype(np.int64)
 
 
 def _loss(x: torch.Tensor, steps: torch.Tensor) -> float:
