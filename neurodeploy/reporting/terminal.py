@@ -184,6 +184,10 @@ _PRINTERS: dict[str, Callable[[Any, Console], None]] = {
 }  # fmt: skip
 
 
+#: Verbs that keep their answer as a page where they are asked to (`pipeline.saving`).
+PAGED = ("diff", "fit")
+
+
 def show(verb: str, found: Any, console: Console | None = None) -> None:
     """Print all of what a verb returned, its answer first."""
     _PRINTERS[verb](found, console or open_console())
@@ -195,7 +199,7 @@ def show_brief(verb: str, found: Any, console: Console | None = None) -> None:
     if verb in BRIEFS:
         console = console or open_console()
         told(console, brief(verb, found))
-        if isinstance(found, Mapping) and "out" in found:
+        if verb in PAGED and "out" in found:
             say(console, f"written to {found['out']}")
     else:
         show(verb, found, console)
