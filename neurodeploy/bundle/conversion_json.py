@@ -7,6 +7,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from neurodeploy.conversion.tensors.coding import CODES, STEPS_MAX
 from neurodeploy.errors import BundleError
 from neurodeploy.ir.float_network import size_of
 from neurodeploy.ir.program import Program
@@ -78,6 +79,8 @@ def _rounded(value: dict[str, Any], program: Program, path: Path) -> dict[str, A
             _positive(row, "absolute", zero=True)
         if found["format"] in ("NIR", FORMAT):
             _with_units(found, program)
+        if found["format"] == FORMAT and "code" in found:
+            _coded(table(found, "code"))
         if found["format"] == "NIR":
             options = table(found, "options")
             text(options, "scheme")
@@ -105,6 +108,13 @@ def _with_units(found: Row, program: Program) -> None:
             raise ValueError(f"{row['population']!r:.40} is no output of the network")
         integer(row, "latency", 0, LATENCY_MAX)
         _positive(row, "unit")
+
+
+def _coded(told: Row) -> None:
+    """How the values of a network of tensors are sent."""
+    if text(told, "kind") not in CODES or any(told["sites"][site] not in CODES for site in table(told, "sites")):
+        raise ValueError(f"{told['kind']!r:.40} is no code of values")
+    integer(told, "steps", 1, STEPS_MAX)
 
 
 def _positive(row: Row, key: str, zero: bool = False) -> None:

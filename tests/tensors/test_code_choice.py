@@ -11,8 +11,9 @@ import torch
 from numpy.typing import NDArray
 
 import neurodeploy as nd
+from neurodeploy.bundle.conversion_json import conversion_of
 from neurodeploy.conversion.tensors.coding import Coding
-from neurodeploy.errors import UserError
+from neurodeploy.errors import BundleError, UserError
 from neurodeploy.pipeline.tensor_codes import AskedCode, Trials, asked_for
 from tests.tensors.test_codes import made, network, run, stream
 
@@ -114,3 +115,20 @@ def test_what_does_not_go_with_the_network(tmp_path: Path, options: dict[str, An
         nd.convert(network(6), tmp_path / "n.nd", example_inputs=stream(6), **options)
     assert told.value.code == "ND1316"
     assert not (tmp_path / "n.nd").exists()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        {"kind": "bursts", "steps": 1, "sites": {}}, {"kind": "rate", "steps": 0, "sites": {}},
+        {"kind": "rate", "steps": "many", "sites": {}}, {"kind": "graded", "steps": 1, "sites": {"fc": 7}},
+        {"kind": "graded", "steps": 1}, 7,
+    ],
+)  # fmt: skip
+def test_a_code_in_a_bundle_is_checked(code: Any) -> None:
+    program = made(network(6), stream(6), Coding("rate", 16))
+    right = {**program.conversion, "warnings": []}
+    assert conversion_of(right, program, Path("n.nd"))["code"]["steps"] == 16
+    with pytest.raises(BundleError) as told:
+        conversion_of({**right, "code": code}, program, Path("n.nd"))
+    assert told.value.code == "ND5006"
