@@ -32,7 +32,7 @@ from neurodeploy.bundle import open_bundle
 from neurodeploy.ir.run import RunActivity
 from neurodeploy.pipeline.pricing import host_profile
 from neurodeploy.pipeline.tensor_check import finished
-from neurodeploy.pipeline.tensor_codes import CodeTrial, as_stream, on_smallest
+from neurodeploy.pipeline.tensor_codes import CodeTrial, as_stream, on_smallest, weights_met
 from neurodeploy.pipeline.tensor_runs import coding_of, payloads, ran
 from partitioner.mapper import map_model
 from partitioner.options import Options
@@ -97,8 +97,7 @@ def cost(path: Path, x: Frames, want: NDArray[Any]) -> Cost:
     got = next(iter(finished(program.conversion, result.outputs).values()))
     off = float(np.sqrt(np.square(got - want).sum() / np.square(want).sum()))
     activity: RunActivity = result.activity
-    weights = [p for p in program.network.projections if not p.synapse.wire]
-    events = sum(int(activity.fired[p.source][p.source_port] @ p.synapse.fan_out()) for p in weights)
+    events = sum(weights_met(program, activity).values())
     messages = sum(int(port.sum()) for ports in activity.fired.values() for port in ports.values())
     counts, border = as_stream(CodeTrial(coding_of(program.conversion), (program, {}), off, activity, events))
     mapping, system = on_smallest(program)
@@ -173,9 +172,7 @@ def rates(data: Path, steps: tuple[int, ...] = (4, 8, 16, 32, 64, 128), count: i
             for n in range(0, count, 100):
                 result = ran(program, runner, {name: payloads(program, {name: x[n : n + 100]})[0][name]})
                 answers.append(next(iter(finished(program.conversion, result.outputs).values())).argmax(1))
-                fired = result.activity.fired
-                weights = [p for p in program.network.projections if not p.synapse.wire]
-                events += sum(int(fired[p.source][p.source_port] @ p.synapse.fan_out()) for p in weights)
+                events += sum(weights_met(program, result.activity).values())
             found = float((np.concatenate(answers) == y).mean())
             print(
                 f"{code}: {found:.2%} ({found - right:+.2%}), {events / count:,.0f} synaptic events an image",

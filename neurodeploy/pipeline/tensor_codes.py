@@ -103,12 +103,7 @@ class Trials:
         for got, want in zip(found, self.wanted, strict=True):
             power = float(np.square(want).sum())
             losses.append(math.sqrt(float(np.square(got - want).sum()) / power) if power else 0.0)
-        events = sum(
-            int(activity.fired[p.source][p.source_port] @ p.synapse.fan_out())
-            for p in made[0].network.projections
-            if not p.synapse.wire
-        )
-        return CodeTrial(coding, made, max(losses), activity, events)
+        return CodeTrial(coding, made, max(losses), activity, sum(weights_met(made[0], activity).values()))
 
     def with_thresholds(self, coding: Coding) -> CodeTrial:
         """The largest thresholds, one share of the root mean square of every value, that keep the loss; then larger ones
@@ -127,10 +122,8 @@ class Trials:
                 low, best, shares = middle, found, given
             else:
                 high = middle
-        fan = {p.source: 0 for p in exact.made[0].network.projections}
-        for p in exact.made[0].network.projections:
-            fan[p.source] += int(best.activity.fired[p.source][p.source_port] @ p.synapse.fan_out())
-        for site in sorted(scales, key=lambda name: -fan.get(name, 0))[:SITES]:
+        met = weights_met(exact.made[0], best.activity)
+        for site in sorted(scales, key=lambda name: -met.get(name, 0))[:SITES]:
             given = {**shares, site: 1.5 * shares[site]}
             found = self._at(exact, scales, given)
             if found.loss <= self.bound and found.events < best.events:
@@ -178,16 +171,19 @@ class Trials:
         return min(kept, key=lambda trial: trial.joules or math.inf), priced
 
 
+def weights_met(program: Program, activity: RunActivity) -> dict[str, int]:
+    """Synaptic events: how many weights the messages of each population have met."""
+    found: dict[str, int] = {}
+    for p in program.network.projections:
+        fired = activity.fired[p.source][p.source_port]
+        found[p.source] = found.get(p.source, 0) + int(fired @ p.synapse.fan_out())
+    return found
+
+
 def worth(plain: CodeTrial, changes: CodeTrial) -> dict[str, str]:
     """Sites where changes meet fewer weights than values do, where not all or none of them are."""
     sent: Any = changes.made[0].conversion["code"]["sent"]  # type: ignore[index, call-overload]
-    met: list[dict[str, int]] = []
-    for trial in (plain, changes):
-        own: dict[str, int] = {}
-        for p in trial.made[0].network.projections:
-            fired = trial.activity.fired[p.source][p.source_port]
-            own[p.source] = own.get(p.source, 0) + int(fired @ p.synapse.fan_out())
-        met.append(own)
+    met = [weights_met(trial.made[0], trial.activity) for trial in (plain, changes)]
     saved: dict[str, bool] = {}
     for row in sent:
         values = row["population"] if row["population"] in met[0] else row["site"]
