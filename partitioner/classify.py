@@ -147,7 +147,7 @@ def assign(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason] | Non
 
 
 def _crossing(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason]) -> dict[str, Fraction]:
-    """Bytes by host operation and population."""
+    """Bytes by host operation and population. What the host reads of an input is its own."""
     network, message, activity = program.network, chip.formats["message_bytes"], activity_of(program)
     maker = {name: step.path for step in program.operations for name in step.outputs}
     reader = {name: step.path for step in reversed(program.operations) for name in step.inputs}
@@ -166,7 +166,7 @@ def _crossing(program: Program, chip: ChipSpec, on_host: Mapping[str, Reason]) -
             amount = activity[targets[0]] * message * network.populations[step.population].size
             charge(targets[0], amount)
             charge(maker.get(step.value), amount)
-        elif isinstance(step, Decode) and step.population not in on_host:
+        elif isinstance(step, Decode) and step.population in activity and step.population not in on_host:
             population, share = network.populations[step.population], activity[step.population] * message
             charge(population.name, share * population.size)
             sizes = [part.rows for part in population.sections] or [population.size]

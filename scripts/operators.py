@@ -28,6 +28,7 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from onnx import TensorProto  # noqa: E402
 
+from neurodeploy.conversion.presets import ON_CHIP  # noqa: E402
 from neurodeploy.frontends.tensors import aten, onnx_file, onnx_nodes, torch_module  # noqa: E402
 from neurodeploy.frontends.tensors.making import NodeMaker, Ref  # noqa: E402
 from neurodeploy.ops import OPERATIONS  # noqa: E402
@@ -64,7 +65,8 @@ them, as its arguments ask: `matmul` with a constant is `linear`, of two values 
 
 ## Forms
 
-Populations: of which neurons, by the file of `neurodeploy/neurons` that defines them. Bends: the same neurons compute a
+Populations: of which neurons, by the file of `neurodeploy/neurons` that defines them. With: the `--on-chip` that they ask
+for, `block` being the default of modules and ONNX files; before it they are the host's. Bends: the same neurons compute a
 ReLU, a clip or a leaky ReLU behind it. Sums: they add up changes of their inputs, so that values may be sent in
 [another code](modules.md#codes), by neurons of the same sort.
 
@@ -210,10 +212,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def where(forms: set[str]) -> str:
     """By the forms of an operator."""
     named = forms - {ITSELF}
+    late = [f"`{name}` with `--on-chip all`" for name in FORMS if name in named and FORMS[name].part == ON_CHIP[-1]]
     host = [f"`{name}`" for name in FORMS if name in named and FORMS[name].lower is None]
     if len(host) == len(named):
         return f"host{', where it changes the value' if ITSELF in forms else ''}" if host else "it is the value itself"
-    return f"chip; {', '.join(host)} on the host" if host else "chip"
+    return "; ".join(["chip", *late, *([f"{', '.join(host)} on the host"] if host else [])])
 
 
 def operators(known: Mapping[str, Any], seen: Seen) -> list[str]:
@@ -246,13 +249,15 @@ def page() -> str:
     for name, form in FORMS.items():
         made = ", ".join(f"`{model}`" for model in sorted(models[name])) or "none: its readers know where numbers lie"
         on_chip = made if form.lower else "none"
-        forms.append([f"`{name}`", on_chip, "yes" if form.bends else "", "yes" if form.sums else "", on_host(name)])
+        marks = ("yes" if mark else "" for mark in (form.bends, form.sums))
+        part = f"`{form.part}`" if form.lower and form.part != ON_CHIP[0] else ""
+        forms.append([f"`{name}`", on_chip, part, *marks, on_host(name)])
     hosts = []
     for name, row in OPERATIONS.items():
         option = "`all`" if row.attends else "`block`"
         hosts.append([f"`{name}`", option if row.lowering else "", re.sub(r"\{(\w+)\}", r"*\1*", row.reason.text)])
     parts = {
-        "forms": table(("Form", "Populations", "Bends", "Sums", "On the host"), forms),
+        "forms": table(("Form", "Populations", "With", "Bends", "Sums", "On the host"), forms),
         "torch": operators(aten.TABLE, of_torch),
         "onnx": operators(onnx_nodes.TABLE, of_onnx),
         "operations": table(("Operation", "On the chip with", "Why the host does it"), hosts),

@@ -207,7 +207,8 @@ CalibrationTokens = Annotated[
 OnChip = Annotated[
     str | None,
     typer.Option(
-        help="projections (linear layers), block (norms, gates and the residual stream too), or all (attention too).",
+        help="projections (linear layers), block (norms, gates and the residual stream too), or all (attention too). "
+        "Of a module or ONNX file the first two differ in norms alone; its default is block.",
         rich_help_panel=TEXT_MODELS,
     ),
 ]

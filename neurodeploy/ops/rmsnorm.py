@@ -17,7 +17,7 @@ from neurodeploy.machine.jit import jit
 from neurodeploy.ops.host import checks
 from neurodeploy.ops.host.kernels import F, by_groups, fold_sum
 from neurodeploy.ops.host.lowering import Lowered, ToLower
-from neurodeploy.ops.host.norms import normalised
+from neurodeploy.ops.host.norms import Norm, normalised
 from neurodeploy.ops.host.operation import FLOAT, ON_CHIP, Call, Load, Operation, Tensor, Work
 
 #: Work of one neuron in units of a multiply-add, for `threads.split`.
@@ -68,7 +68,7 @@ def lower(asked: ToLower) -> Lowered | None:
     gain = np.ones(int(str(op.attrs["group"])))
     if op.weights:
         gain = asked.weights.get(op.weights["weight"]).astype(np.float64)
-    return normalised(asked, x, wanted, np.tile(gain, x.size // gain.size))
+    return normalised(Norm.asked(asked), x, wanted, np.tile(gain, x.size // gain.size))
 
 
 OPERATION = Operation(

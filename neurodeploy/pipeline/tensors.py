@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from neurodeploy.bundle.folders import refuse_others
 from neurodeploy.bundle.writer import write_bundle
 from neurodeploy.conversion.overlay import Overlay, held
+from neurodeploy.conversion.presets import ON_CHIP
 from neurodeploy.conversion.tensors.coding import Coding, no_code
 from neurodeploy.errors import DoesNotFit, ModelError, UserError
 from neurodeploy.ir.graph import ModelInfo
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from neurodeploy.ir.tensors import TensorGraph
 
 #: Options of such a network.
-OPTIONS = ("calibration", "payload_bits", "weight_bits", "code", "loss")
+OPTIONS = ("calibration", "payload_bits", "weight_bits", "on_chip", "code", "loss")
 
 
 def is_module(model: object) -> bool:
@@ -46,6 +47,7 @@ def is_onnx(model: object) -> bool:
 def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress: Progress | None) -> dict[str, Any]:
     """See `convert`; `options` are some of `OPTIONS`."""
     from neurodeploy.conversion.tensors.build import build
+    from neurodeploy.conversion.tensors.builder import DEFAULT_PART
     from neurodeploy.conversion.tensors.calibrate import calibrate
     from neurodeploy.conversion.tensors.passes import simplified
     from neurodeploy.conversion.tensors.units import Bits
@@ -57,6 +59,9 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
     tolerance = options.get("tolerance")
     if tolerance is not None and not float(tolerance) > 0:
         raise UserError("ND1313", "--tolerance", f"is {tolerance}", "give an error above 0, relative to the output")
+    part = options.get("on_chip", DEFAULT_PART)
+    if part not in ON_CHIP:
+        raise UserError("ND1313", "--on-chip", f"is {part}", f"choose one of {', '.join(ON_CHIP)}")
     asked, loss = asked_for(options.get("code")), options.get("loss")
     if loss is not None and not 0 < float(loss) < 1:
         raise no_code("--loss", f"is {loss}", "give an error between 0 and 1, relative to the outputs")
@@ -66,7 +71,7 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
     info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, graph.source)
 
     def made(coding: Coding) -> Made:
-        return build(graph, seen, bits, info, {"warnings": list(graph.notes)}, coding)
+        return build(graph, seen, bits, info, {"warnings": list(graph.notes)}, coding, part)
 
     (program, arrays), codes = _coded(graph, told, made, asked, float(loss or LOSS))
     weights = Overlay(_NoStore(), {name: held(array) for name, array in arrays.items()})

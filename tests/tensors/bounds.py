@@ -89,10 +89,12 @@ class Errors:
         given = self.given(node)
         if not any(e.any() for _, e in given):
             return torch.zeros_like(self.values[node.name]).float()
+        if node.form == "log_softmax":
+            return torch.full_like(self.values[node.name], 2 * float(given[0][1].max()))
         if node.form == "softmax":  # each weight is off by a factor of exp(2 e) at most
             e = given[0][1].max()
             y = self.values[node.name]
-            return torch.full_like(y, 2 * float(e)) if node.settings.get("log") else y * (torch.exp(2 * e) - 1)
+            return y * (torch.exp(2 * e) - 1)
         return HOSTED[node.form](self, node, given)
 
 
@@ -165,6 +167,56 @@ def curved(on: Errors, node: Node, name: str) -> torch.Tensor:
     return off + (on.values[node.name].abs() + off) * MULTIPLIER + on.unit(name) * (0.5 + 2.0**-8)
 
 
+def summed(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """Sums and means of an axis: weights of 1."""
+    return on.sent(node, name, reduced(on, node, on.given(node)), on.unit(node.inputs[0]))
+
+
+def normal(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """`ops.host.norms`, by group: c = x - m is off by what x is, twice, by 2**-15 of the mean and by units that hold four
+    times the largest; its root mean square s by no more than c is, by the root's 4e-5 and by half a unit a square."""
+    x, e = on.values[node.inputs[0]].double(), on.errors[node.inputs[0]].double()
+    group = x[0].numel() // int(node.settings.get("groups", 1))
+    if node.form != "group_norm":
+        group = int(torch.tensor(node.settings["axes"]).prod())
+    rows, off = x.reshape(-1, group), e.reshape(-1, group).amax(dim=1, keepdim=True)
+    if node.form != "rms_norm":
+        mean = rows.mean(dim=1, keepdim=True)
+        rows = rows - mean
+        off = 2 * off + mean.abs() * MULTIPLIER + 2 * on.unit(node.inputs[0])
+        off = off + 2.0**-19 * (rows.abs().max() + mean.abs().max())
+    power = rows.square().sum(dim=1, keepdim=True)
+    s = (power / group + float(node.settings["eps"])).sqrt()
+    squares = group / 2 * max(float(power.max()) * 9 * 2.0**-31, on.unit(node.inputs[0]) ** 2) / power.clamp_min(1e-30)
+    gain = _by_number(node, torch.tensor(node.arrays.get("weight", [1.0]))).abs().reshape(-1)
+    gain = gain.repeat(len(x)).reshape(-1, group)
+    y = gain * rows.abs() / s
+    found = gain * off * (1 + rows.abs() / s) / (s - off).clamp_min(1e-9) + y * (squares + 1e-4 + 2 * MULTIPLIER)
+    return (found.reshape(x.shape) + on.unit(name) * 1.01).float()
+
+
+def _by_number(node: Node, array: torch.Tensor) -> torch.Tensor:
+    side = (-1, *[1] * (len(node.shape) - 1)) if node.form == "group_norm" and array.numel() > 1 else array.shape
+    return array.reshape(side).expand(node.shape)
+
+
+def shared(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """Softmax: each exponential is off by a factor of exp(2 e), its piece by 2e-4, the reciprocal by 1e-4, and by units."""
+    e = on.errors[node.inputs[0]].max() + (on.unit(node.inputs[0]) if "mask" in node.arrays else 0.0)
+    y, n = on.values[node.name].float(), node.shape[int(node.settings["axis"])]
+    own = y * (torch.exp(2 * e) - 1) + y * (5e-4 + MULTIPLIER)
+    return own + (n + 1) * 2.0**-21 + on.unit(name) * 0.51
+
+
+def product_on_chip(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """A neuron a product, in units that hold the largest that its inputs can make."""
+    (a, _), (b, _) = given = on.given(node)
+    reach = [on.unit(n) * 2.0 ** (on.units.of(n).bits - 1) for n in node.inputs]
+    unit = reach[0] * reach[1] * 2.0**-22
+    off = product(on, node, given)
+    return on.sent(node, name, off + (a @ b + off) * MULTIPLIER + a.shape[-1] * unit, unit)
+
+
 def product(on: Errors, node: Node, given: Any) -> torch.Tensor:
     (a, ea), (b, eb) = given
     return a @ eb + ea @ b + ea @ eb
@@ -182,6 +234,8 @@ def reduced(on: Errors, node: Node, given: Any) -> torch.Tensor:
 
 CHIP: Mapping[str, Callable[[Errors, Node, str], torch.Tensor]] = {
     "conv": weighted, "linear": weighted, "add": added, "affine": scaled, "mul": multiplied, "curve": curved,
+    "sum": summed, "softmax": shared, "matmul": product_on_chip,
+    **dict.fromkeys(("layer_norm", "group_norm", "rms_norm"), normal),
     **dict.fromkeys(("rectify", "avg_pool", "max_pool", "take", "concat", "pad"), passed),
 }  # fmt: skip
 HOSTED: Mapping[str, Callable[[Errors, Node, Any], torch.Tensor]] = {

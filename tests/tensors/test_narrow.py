@@ -148,6 +148,6 @@ def test_what_is_never_negative() -> None:
     forms = {node.settings.get("by", node.settings.get("act", node.form)) for node in graph.nodes if node.name in found}
     assert forms == {"rectify", "take", "sigmoid", "abs", "softmax"}
     assert (
-        not {node.name for node in graph.nodes if node.settings.get("log") or node.settings.get("act") == "tanh"}
+        not {node.name for node in graph.nodes if node.form == "log_softmax" or node.settings.get("act") == "tanh"}
         & found
     )

@@ -62,13 +62,15 @@ def samples_of(drawn: Drawn) -> list[torch.Tensor]:
     return found if drawn.above is None else [x.abs() + drawn.above for x in found]
 
 
-def converted(graph: TensorGraph, samples: list[NDArray[Any]], bits: Bits | None = None) -> Converted:
+def converted(
+    graph: TensorGraph, samples: list[NDArray[Any]], bits: Bits | None = None, part: str = "all"
+) -> Converted:
     """On the samples themselves, laid on the grid of their units."""
     graph, bits = simplified(graph), bits or Bits()
     given = dict(zip(graph.inputs, samples, strict=True))
     seen = calibrate(graph, given, bits=bits.payload)
     info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, "test")
-    program, arrays = build(graph, seen, bits, info, {})
+    program, arrays = build(graph, seen, bits, info, {}, part=part)
     units = {name: row["unit"] for name, row in program.conversion["inputs"].items()}  # type: ignore[index]
     laid = {name: np.rint(array / units[name]) * units[name] for name, array in given.items()}
     laid = {name: array.astype(given[name].dtype) for name, array in laid.items()}

@@ -27,7 +27,7 @@ from neurodeploy.ir.payloads import Floats, Unit
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.tensors import Node, Shape
 from neurodeploy.ops.host.lowering import Signal
-from neurodeploy.ops.tensors.asking import Bend, FromValue, RoundedRows, Value, placed
+from neurodeploy.ops.tensors.asking import Bend, FromValue, NormSeen, RoundedRows, Value, placed
 
 #: Range of a sum over the largest that was seen.
 SUM_HEADROOM = 2.0
@@ -41,7 +41,9 @@ class Populations(Protocol):
 
     coding: Coding
 
-    def rewired(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value: ...
+    def rewired(
+        self, value: Value, order: Ints | None, unit: Unit | None = None, *, base: Floats | None = None
+    ) -> Value: ...
 
     def recoded(self, value: Value, code: str) -> Value: ...
 
@@ -64,6 +66,7 @@ class Lowering:
     own: Populations
     site: Site | None = None
     code: str = GRADED
+    grouped: NormSeen | None = None
 
     def name(self, what: str = "") -> str:
         return f"{self.node.name}.{what}" if what else self.node.name
@@ -176,10 +179,12 @@ class Lowering:
     def rows(self, weight: NDArray[np.floating], bias: Floats | None, x: Value) -> RoundedRows:
         return rows_of(weight, bias, self.weight_bits, x, self.site)
 
-    def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
-        if value.lies(order) and unit in (None, value.signal.unit):
+    def settled(
+        self, value: Value, order: Ints | None, unit: Unit | None = None, *, base: Floats | None = None
+    ) -> Value:
+        if value.lies(order) and unit in (None, value.signal.unit) and base is None:
             return value
-        return self.own.rewired(value, order, unit)
+        return self.own.rewired(value, order, unit, base=base)
 
     def made(self, population: Population, projections: Sequence[Projection], value: Value) -> Value:
         self.own.populations[population.name] = population

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from neurodeploy.conversion.tensors.builder import TensorsBuilder
+from neurodeploy.conversion.tensors.builder import DEFAULT_PART, TensorsBuilder
 from neurodeploy.conversion.tensors.calibrate import Seen
 from neurodeploy.conversion.tensors.coding import GRADED, PLAIN, RATE, SIGMA_DELTA, Coding
 from neurodeploy.conversion.tensors.passes import fused, trimmed
@@ -44,12 +44,12 @@ def payloads_by_width(network: Network, weighing: Sequence[str], bits: Bits) -> 
 
 def build(
     graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits, info: ModelInfo, conversion: Mapping[str, Any],
-    coding: Coding = PLAIN,
+    coding: Coding = PLAIN, part: str = DEFAULT_PART,
 ) -> tuple[Program, dict[str, NDArray[np.float32]]]:  # fmt: skip
-    """The program, and the tensors of its host operations by name."""
+    """The program, and the tensors of its host operations by name. part : what is on the chip, of `ON_CHIP`."""
     results, (graph, tail) = graph.outputs, trimmed(graph)
     whole, bends = fused(graph)
-    own = TensorsBuilder(ValueUnits(graph, seen, bits, coding))
+    own = TensorsBuilder(ValueUnits(graph, seen, bits, coding), part)
     for name, shape in graph.inputs.items():
         value, code = own.feed(name, shape, from_host=False), own.units.code_of(name, name)
         own.values[name] = own.recoded(value, code) if code == SIGMA_DELTA else value._replace(changes=code == RATE)
@@ -84,6 +84,7 @@ def build(
         "results": list(results),
         "operations": own.rows,
         "multiply_adds": {**own.work, "on_chip": own.work["chip"] / done if done else None},
+        "on_chip": part,
         "bits": {"payload": bits.payload, "weight": bits.weight},
         "code": {"kind": coding.kind, "steps": coding.steps, "sites": dict(coding.sites), "sent": own.sent()},
         "payloads": payloads_by_width(network, [node.name for node in whole.nodes if node.form in WEIGHING], bits),

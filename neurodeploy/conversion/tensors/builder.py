@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from neurodeploy.conversion.presets import ON_CHIP
 from neurodeploy.conversion.tensors.asked import SUM_HEADROOM, Lowering
 from neurodeploy.conversion.tensors.coding import GRADED, RATE, SIGMA_DELTA, Coding, recoded_unit, refused
 from neurodeploy.conversion.tensors.sites import WEIGHING, Site
 from neurodeploy.conversion.tensors.units import Bits, ValueUnits
 from neurodeploy.ir.fixedpoint import Dyadic, Ints
+from neurodeploy.ir.mapping import Reason
 from neurodeploy.ir.network import Projection
 from neurodeploy.ir.payloads import Floats, Unit
 from neurodeploy.ir.population import INPUT, Population
@@ -25,14 +27,27 @@ from neurodeploy.ops.tensors import FORMS
 from neurodeploy.ops.tensors.arithmetic import wires
 from neurodeploy.ops.tensors.asking import Bend, FromValue, Value, chip_shape, spatial
 from neurodeploy.ops.tensors.curve import bend_of
+from neurodeploy.ops.tensors.form import TensorForm
 
+#: What of a network is on the chip unless another part is asked for: norms too. Attention takes more joules there than on
+#: the host (docs/modules.md).
+DEFAULT_PART = "block"
 #: Forms whose input is a map with its channels side by side.
 SPATIAL = ("conv", "avg_pool", "max_pool")
 
 
+def left_out(form: TensorForm) -> Reason:
+    """Of a form that belongs to a part that was not asked for."""
+    fix = f"`convert --on-chip {form.part}` puts it on the chip, where its numbers allow it"
+    return Reason("not-asked-for", f"it goes on the chip with --on-chip {form.part} alone", fix)
+
+
 @dataclass(slots=True, eq=False)
 class TensorsBuilder:
+    """part : what of the network is on the chip, of `ON_CHIP`."""
+
     units: ValueUnits
+    part: str = DEFAULT_PART
     graph: TensorGraph = field(init=False)
     bits: Bits = field(init=False)
     coding: Coding = field(init=False)
@@ -226,14 +241,16 @@ class TensorsBuilder:
         value = None
         from_host = [n for n in node.inputs if n not in self.values]
         wires_only = node.form == "take" and from_host
-        if form.lower is not None and not wires_only:
+        asked = ON_CHIP.index(form.part) <= ON_CHIP.index(self.part)
+        if form.lower is not None and asked and not wires_only:
             kept = [dict(table) for table in self._made()]
             counts = len(self.projections), len(self.host)
             inputs = self.given(node)
             peaks, unit = self.units.seen[node.name].peaks, self.units.of(name)
             bent = bend[0] if bend else bend_of(node) if node.form == "rectify" else None
             site, code = self._site(node), self.units.code_of(name, node.name)
-            ask = Lowering(node, inputs, unit, bent, self.bits.weight, peaks, self, site, code)
+            grouped = self.units.seen[node.name].grouped
+            ask = Lowering(node, inputs, unit, bent, self.bits.weight, peaks, self, site, code, grouped)
             value = form.lower(ask)
             if value is None:  # nothing of it was made
                 del self.projections[counts[0] :], self.host[counts[1] :]
@@ -255,5 +272,5 @@ class TensorsBuilder:
         if bend:  # its activation stays with it
             self._operate(self.units.nodes[name], [node.name], [node.shape])
         self.work["host"] += made
-        reason = form.reason
+        reason = form.reason if asked else left_out(form)
         self.rows.append({**row, "device": "host", "rule": reason.rule, "reason": reason.text, "remedy": reason.remedy})

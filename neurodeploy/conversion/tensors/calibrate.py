@@ -20,6 +20,7 @@ from neurodeploy.ir.fixedpoint import signed_max
 from neurodeploy.ir.payloads import Floats
 from neurodeploy.ir.tensors import Node, TensorGraph
 from neurodeploy.ops.tensors import FORMS
+from neurodeploy.ops.tensors.asking import NormSeen
 
 #: Range of a value over the largest that was seen.
 HEADROOM = 1.25
@@ -36,11 +37,12 @@ Progress = Callable[[str, int, int], None]
 @dataclass(slots=True, eq=False)
 class Seen:
     """Of one value: largest magnitude by channel (its first axis; of a vector, by number), its sites by the form that
-    reads it, and some of its numbers where they were asked for."""
+    reads it, some of its numbers where they were asked for; of what a norm makes, the groups that it read."""
 
     peaks: Floats
     sites: dict[str, Site] = field(default_factory=dict)
     some: list[NDArray[np.float32]] = field(default_factory=list)
+    grouped: NormSeen | None = None
 
     @property
     def peak(self) -> float:
@@ -80,6 +82,11 @@ def calibrate(
     sites = sites_of(graph)
     count = len(next(iter(inputs.values())))
     wheres = {node.name: node for node in graph.nodes}
+    norms: dict[str, list[Node]] = {}
+    for node in graph.nodes:
+        if FORMS[node.form].group is not None:
+            norms.setdefault(node.inputs[0], []).append(node)
+    groups = dict[str, NormSeen]()
 
     def see(name: str, value: torch.Tensor) -> None:
         x = value.detach()[0].float()
@@ -94,6 +101,8 @@ def calibrate(
             seen[name] = Seen(peaks, own)
         if some and len(seen[name].some) < SAMPLES:
             seen[name].some.append(x.reshape(-1)[:: max(1, x.numel() // KEPT)][:KEPT].numpy().copy())
+        for node in norms.get(name, ()):
+            groups[node.name] = _groups(node, x, groups.get(node.name))
         for site in seen[name].sites.values():
             site.see(name, x, keep=bits < WIDE_BITS)
 
@@ -101,7 +110,21 @@ def calibrate(
         if progress:
             progress("calibrate", sample, count)
         walk(graph, {name: torch.as_tensor(array[sample : sample + 1]) for name, array in inputs.items()}, see)
+    for name, found in groups.items():
+        seen[name].grouped = found
     return seen
+
+
+def _groups(node: Node, x: torch.Tensor, before: NormSeen | None) -> NormSeen:
+    """What a norm reads of one sample, and of those before."""
+    form = FORMS[node.form]
+    assert form.group is not None
+    rows = x.reshape(-1, form.group(node, tuple(x.shape))).double()
+    mean = rows.mean(dim=1, keepdim=True) if form.about_mean else rows.new_zeros(len(rows), 1)
+    rows = rows - mean
+    own = rows.square().sum(dim=1), rows.abs(), mean.abs()
+    found = NormSeen(*(float(part.amax()) if part.numel() else 0.0 for part in own))
+    return found if before is None else NormSeen(*map(max, found, before))
 
 
 def _beyond(node: Node | None, name: str) -> ModelError:

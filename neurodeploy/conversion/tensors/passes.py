@@ -100,7 +100,7 @@ def trimmed(graph: TensorGraph) -> tuple[TensorGraph, list[dict[str, Any]]]:
             nodes[name]
             for name in graph.outputs
             if name in nodes
-            and FORMS[nodes[name].form].lower is None
+            and (FORMS[nodes[name].form].lower is None or FORMS[nodes[name].form].by_reader)
             and not nodes[name].arrays
             and len(nodes[name].inputs) == 1
             and not readers[name]

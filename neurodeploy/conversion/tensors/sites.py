@@ -241,6 +241,6 @@ def never_negative(graph: TensorGraph) -> set[str]:
         what = node.settings.get("act", node.settings.get("by", node.form))
         bent = node.form == "rectify" and node.settings.get("low", -1.0) >= 0
         passed = node.form in PASSING and all(name in found for name in node.inputs)
-        if bent or passed or (what in POSITIVE and not node.settings.get("log")):
+        if bent or passed or what in POSITIVE:
             found.add(node.name)
     return found

@@ -31,7 +31,7 @@ def softmax(log: bool) -> Call:
         x = a[0]
         if x.axis(int(a[1])) < 0:
             raise m.fail("is a softmax over the samples", "take another axis")
-        return m.node(name, "softmax", [x], x.full, {"axis": x.axis(int(a[1])), **({"log": True} if log else {})})
+        return m.node(name, "log_softmax" if log else "softmax", [x], x.full, {"axis": x.axis(int(a[1]))})
 
     return call
 

@@ -196,12 +196,13 @@ class NodeMaker:
             given = {"kernel": x.shape[1:], "stride": x.shape[1:], "padding": (0,) * len(x.shape[1:])}
             pooled = self.node(wanted, "avg_pool", [x], kept, given)
             return self.moved(f"{wanted}.flat", pooled, lambda a: a.reshape(out))
-        own = tuple(n for n in (x.axis(axis) for axis in axes) if n >= 0)
+        own = tuple(n for n in map(x.axis, axes) if n >= 0)
         if not own and by != "argmax":  # over the one sample
             return self.moved(wanted, x, lambda p: p.reshape(out or (1,)))
         if len(own) != 1 and by == "argmax":
             raise self.fail(f"looks for the largest along the axes {axes}", "choose one axis of a sample")
-        return self.node(wanted, "reduce", [x], out or (1,), {"by": by, "axes": own})
+        form = "sum" if by in ("sum", "mean") else "reduce"
+        return self.node(wanted, form, [x], out or (1,), {"by": by, "axes": own})
 
     def pooled(
         self, wanted: str, form: str, x: Ref, kernel: Sequence[int], stride: Sequence[int], padding: Sequence[int],

@@ -237,7 +237,7 @@ def softmax(log: bool) -> Call:
     def call(m: NodeMaker, name: str, x: Given, a: Attrs) -> Ref:
         given = value(m, x[0])
         axis = given.axis(int(a.get("axis", -1)))
-        return m.node(name, "softmax", [given], given.full, {"axis": axis, **({"log": True} if log else {})})
+        return m.node(name, "log_softmax" if log else "softmax", [given], given.full, {"axis": axis})
 
     return call
 

@@ -35,15 +35,16 @@ def table_of(act: str, x: Signal, result: float) -> Params | None:
 
 
 def table_of_curve(
-    function: Callable[[Any], Any], x: Signal, result: float, pieces: int | None = None
+    function: Callable[[Any], Any], x: Signal, result: float, pieces: int | None = None, reach: float = REACH
 ) -> Params | None:
     """Table and width of a curve of a value with one unit for all neurons, in units of `result`; None for a value with
-    several, or in units so coarse or so fine that no table can be. pieces : None is `PIECES`."""
+    several, or in units so coarse or so fine that no table can be. pieces : None is `PIECES`; the table covers -reach to
+    reach at least."""
     import torch
 
     pieces = PIECES if pieces is None else pieces
     unit = x.unit.scale.value
-    width = math.ceil(math.log2(REACH / (unit * (pieces // 2))))
+    width = math.ceil(math.log2(reach / (unit * (pieces // 2))))
     if x.unit.exponent is not None or not 0 <= width <= 22:
         return None
     ends = (np.arange(pieces + 1, dtype=np.int64) - pieces // 2) << width

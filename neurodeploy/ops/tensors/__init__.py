@@ -5,7 +5,7 @@ A file states equation, float kernel, populations and the reason of what stays o
 
 from __future__ import annotations
 
-from neurodeploy.ops.tensors import arithmetic, conv, curve, hosted, linear, pooling, wires
+from neurodeploy.ops.tensors import arithmetic, attending, conv, curve, hosted, linear, norms, pooling, wires
 from neurodeploy.ops.tensors.form import TensorForm
 
 #: What is not here does not exist.
@@ -16,5 +16,7 @@ FORMS: dict[str, TensorForm] = {
     **curve.FORMS,
     **pooling.FORMS,
     **wires.FORMS,
+    **norms.FORMS,
+    **attending.FORMS,
     **hosted.FORMS,
 }

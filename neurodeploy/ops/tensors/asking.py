@@ -127,9 +127,18 @@ class RoundedRows(NamedTuple):
     reach: Floats
 
 
+class NormSeen(NamedTuple):
+    """What calibration saw of the groups that a norm reads: the largest sum of squares, magnitude of a number, and magnitude
+    of a mean; of one about the mean the first two of numbers less it."""
+
+    power: float
+    peak: float
+    mean: float
+
+
 class Ask(Protocol):
     """What the lowering of a form is given. `unit`: of its output; `bend`: the activation behind it; `weight_bits`; `peaks`:
-    the largest magnitudes before the activation by channel (the first axis), or (1,)."""
+    the largest magnitudes before the activation by channel (the first axis), or (1,); `grouped`: of a norm."""
 
     node: Node
     inputs: Sequence[Value]
@@ -137,6 +146,7 @@ class Ask(Protocol):
     bend: Bend | None
     weight_bits: int
     peaks: Floats
+    grouped: NormSeen | None
 
     def scaled(
         self, sources: Sequence[FromValue], shape: Shape, scale: Floats, bias: Floats | None, *, order: Ints | None,
@@ -148,9 +158,11 @@ class Ask(Protocol):
     def rows(self, weight: NDArray[np.floating], bias: Floats | None, x: Value) -> RoundedRows:
         """Weights (rows, ..) of a value in integers of `weight_bits`; bias : the largest that is added, by row."""
 
-    def settled(self, value: Value, order: Ints | None, unit: Unit | None = None) -> Value:
-        """The value with its numbers in this order on a whole population, and in this unit; one comes between where it has
-        others."""
+    def settled(
+        self, value: Value, order: Ints | None, unit: Unit | None = None, *, base: Floats | None = None
+    ) -> Value:
+        """The value with its numbers in this order on a whole population, in this unit, and less a base by neuron; one comes
+        between where it has others."""
 
     def maximum(self, x: Value, inputs: Ints) -> tuple[str, dict[str, int | Ints]]:
         """Model and parameters of neurons that have the largest of so many numbers of a value."""

@@ -1,61 +1,22 @@
-"""Forms that the host computes in float, with torch."""
+"""Forms that the host computes in float, with torch; of reductions sums and means are on the chip."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+import numpy as np
 
 from neurodeploy.ir.tensors import Node
 from neurodeploy.ops.host.kernels import EXP
-from neurodeploy.ops.tensors.form import Tensor, TensorForm, host
-
-
-def _array(node: Node, name: str, x: Tensor) -> Any:
-    import torch
-
-    return torch.as_tensor(node.arrays[name], device=x.device) if name in node.arrays else None
-
-
-def softmax(node: Node, inputs: Sequence[Tensor]) -> Tensor:
-    """The array "mask", where there is one, is added first."""
-    import torch
-
-    call = torch.log_softmax if node.settings.get("log") else torch.softmax
-    x = inputs[0] if "mask" not in node.arrays else inputs[0] + _array(node, "mask", inputs[0])
-    return call(x, dim=int(node.settings["axis"]) + 1)
-
-
-def matmul(node: Node, inputs: Sequence[Tensor]) -> Tensor:
-    return inputs[0] @ inputs[1]
-
-
-def layer_norm(node: Node, inputs: Sequence[Tensor]) -> Tensor:
-    from torch.nn import functional
-
-    (x,), axes = inputs, tuple(node.settings["axes"])
-    given = _array(node, "weight", x), _array(node, "bias", x)
-    return functional.layer_norm(x, axes, *given, eps=float(node.settings["eps"]))
-
-
-def group_norm(node: Node, inputs: Sequence[Tensor]) -> Tensor:
-    from torch.nn import functional
-
-    (x,) = inputs
-    given = _array(node, "weight", x), _array(node, "bias", x)
-    return functional.group_norm(x, int(node.settings["groups"]), *given, eps=float(node.settings["eps"]))
-
-
-def rms_norm(node: Node, inputs: Sequence[Tensor]) -> Tensor:
-    from torch.nn import functional
-
-    (x,) = inputs
-    return functional.rms_norm(x, tuple(node.settings["axes"]), _array(node, "weight", x), float(node.settings["eps"]))
+from neurodeploy.ops.tensors.asking import Ask, FromValue, Value
+from neurodeploy.ops.tensors.form import Tensor, TensorForm, array_of, host
+from neurodeploy.synapses.build import sparse_from_coo
 
 
 def embedding(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     from torch.nn import functional
 
-    table: Tensor = _array(node, "weight", inputs[0])
+    table: Tensor = array_of(node, "weight", inputs[0])
     return functional.embedding(inputs[0].long(), table)
 
 
@@ -63,6 +24,20 @@ def reduce(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     axes = tuple(int(n) + 1 for n in node.settings["axes"])
     found: Tensor = getattr(inputs[0], node.settings["by"])(dim=axes if node.settings["by"] != "argmax" else axes[0])
     return found.reshape(len(found), *node.shape).to(inputs[0].dtype)
+
+
+def lower_sum(ask: Ask) -> Value:
+    """Weights of 1."""
+    node, (x,) = ask.node, ask.inputs
+    if np.unique(x.places).size < x.size:
+        x = ask.settled(x, None)
+    axes = tuple(int(n) for n in node.settings["axes"])
+    sides = tuple(1 if n in axes else side for n, side in enumerate(x.shape))
+    rows = np.broadcast_to(np.arange(node.size).reshape(sides), x.shape).reshape(-1)
+    count = x.size // node.size if node.settings["by"] == "mean" else 1
+    synapse = sparse_from_coo(node.size, x.signal.size, rows, x.places, np.ones(x.size, np.int8))
+    scale = np.full(node.size, x.unit / count)
+    return ask.scaled([FromValue(x, synapse)], node.shape, scale, None, order=None)
 
 
 def plain(node: Node, inputs: Sequence[Tensor]) -> Tensor:
@@ -79,15 +54,10 @@ def divide(node: Node, inputs: Sequence[Tensor]) -> Tensor:
     return inputs[0] / inputs[1]
 
 
-_PRODUCT = host("product-of-two-values", "a matrix product of two values: the chip's synapses are static")
 FORMS = {
-    "softmax": TensorForm(softmax, host("softmax", "its sum over all numbers is a division by a value"), flops=EXP + 2),
-    "matmul": TensorForm(matmul, _PRODUCT),
-    "layer_norm": TensorForm(layer_norm, host("norm", "a norm over a value: its mean and its power come first"), flops=8),
-    "group_norm": TensorForm(group_norm, host("norm", "a norm over groups of channels: mean and power come first"), flops=8),
-    "rms_norm": TensorForm(rms_norm, host("norm", "a norm over a value: its power comes first"), flops=4),
     "embedding": TensorForm(embedding, host("table", "rows of a table by their number: memory, no synapses"), flops=0),
-    "reduce": TensorForm(reduce, host("reduction", "a reduction over an axis that is no side of a map")),
+    "sum": TensorForm(reduce, host("reduction", "a sum or a mean"), lower_sum, bends=True, sums=True),
+    "reduce": TensorForm(reduce, host("reduction", "a reduction that is neither a sum nor a mean")),
     "plain": TensorForm(plain, host("curved-function", "a function of one value without a table on the chip"), flops=EXP),
     "power": TensorForm(power, host("curved-function", "a power of a value"), flops=EXP),
     "divide": TensorForm(divide, host("division", "a division by a value that changes")),
