@@ -23,7 +23,7 @@ FORMS = ("rows", "groups", "file")
 #: What stands for entries that a conversion without rounding does not have.
 _ABSENT: Mapping[str, Any] = {
     "format": "", "shapes": {}, "inputs": {}, "outputs": {}, "graded": [], "warnings": [], "errors": [], "options": {},
-    "pure_nir": True, "open_questions": [], "losses": [],
+    "pure_nir": True, "open_questions": [], "losses": [], "states": {},
 }  # fmt: skip
 
 
@@ -81,6 +81,8 @@ def _rounded(value: dict[str, Any], program: Program, path: Path) -> dict[str, A
             _with_units(found, program)
         if found["format"] == FORMAT and "code" in found:
             _coded(table(found, "code"))
+        if unknown := set(table(found, "states")) - set(program.network.populations):
+            raise ValueError(f"its states {sorted(unknown)!s:.80} are no populations")
         if found["format"] == "NIR":
             options = table(found, "options")
             text(options, "scheme")

@@ -18,6 +18,7 @@ def convert(
     out: Annotated[Path, typer.Option(help="Folder of the bundle to write, by custom NAME.nd.")],
     calibration: given.Calibration = None,
     tolerance: given.Tolerance = None,
+    state: given.State = None,
     code: given.Code = None,
     loss: given.Loss = None,
     weight_bits: given.WeightBits = None,

@@ -172,6 +172,7 @@ Tolerance = Annotated[
     float | None,
     typer.Option(help="ONNX: refuse a bundle whose outputs are further off, relative to the largest output."),
 ]
+State = Annotated[str | None, typer.Option(help="ONNX: inputs that are outputs of the step before: INPUT=OUTPUT,..")]
 Code = Annotated[
     str | None,
     typer.Option(

@@ -59,7 +59,9 @@ def convert(
     each output, the operations that lose most and what was clipped; with a `tolerance` a larger relative error is
     ND1312 and nothing is written. `payload_bits` 4 to 16, `weight_bits` 2 to 16: of more than 8 each weight is two
     synapses. `on_chip` "projections", "block" (default: norms too) or "all" (softmax and products of two values too:
-    attention). What stays on the host is in "on_host", each with its line and a reason.
+    attention). `state`: inputs that are outputs of the step before, "h=1" or {"h": 1}, an output by name or number. They
+    stay on the chip and are 0 at first, samples are the steps of one stream, and of what is given for them only the shape
+    counts (ND1318). What stays on the host is in "on_host", each with its line and a reason.
 
     **A spiking network**: a .nir or .net file. `dt`: seconds of a time step. NIR needs it, or a `source`, which implies it;
     a .net runs without. Where R and the time constants of a NIR file speak of another one it is refused (ND1214) unless

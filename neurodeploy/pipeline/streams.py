@@ -138,7 +138,7 @@ def stream_of(path: str | Path, bundle: Bundle, steps: int | None, layout: str |
 def _of_samples(stream: Stream, network: Network, coding: Coding) -> None:
     """What was read of a network of tensors are samples, given in the steps of its code; what is beyond the width of its
     input is clipped, and told."""
-    if stream.samples == 1 and all(p.instant for p in network.projections):
+    if stream.samples == 1 and (coding.in_time or all(p.instant for p in network.projections)):
         stream.inputs = {name: in_steps(coding, array.swapaxes(0, 1)) for name, array in stream.inputs.items()}
         stream.samples, stream.steps, _ = next(iter(stream.inputs.values())).shape
     stream.questions.clear()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ LOOKED, COMPARED = 2, 256
 
 class Told(NamedTuple):
     """What was read: the graph, the samples by input, the outputs (samples, numbers) of the original on them, a digest
-    of its weights, who computed the original, and the file, where it is one."""
+    of its weights, who computed the original, the file, where it is one, and the output that each state comes from."""
 
     graph: TensorGraph
     samples: Arrays
@@ -32,6 +33,7 @@ class Told(NamedTuple):
     digest: str
     rival: str
     file: Path | None = None
+    states: Mapping[str, str] = MappingProxyType({})
 
 
 def compared(given: Sequence[NDArray[Any]]) -> int:

@@ -4,6 +4,7 @@ By the code of the conversion (`conversion.tensors.coding`)::
 
     graded        sample n is sample n, of one step
     sigma_delta   sample n is step n of one stream; a value is the sum of all changes so far
+    with states   sample n is step n of one stream, whatever the code
     rate          sample n is sample n, of so many steps: it is given in the first; a value is the mean of all spikes
 """
 
@@ -23,8 +24,8 @@ Arrays = dict[str, NDArray[Any]]
 
 def coding_of(conversion: Mapping[str, Any]) -> Coding:
     """As `conversion.tensors.build` has written it; older bundles have graded values."""
-    told = conversion.get("code") or {}
-    return Coding(told.get("kind", GRADED), int(told.get("steps", 1)), told.get("sites", {}))
+    told, stateful = conversion.get("code") or {}, bool(conversion.get("states"))
+    return Coding(told.get("kind", GRADED), int(told.get("steps", 1)), told.get("sites", {}), stateful=stateful)
 
 
 def payloads(program: Program, samples: Mapping[str, NDArray[Any]]) -> tuple[Arrays, dict[str, int]]:
@@ -34,8 +35,8 @@ def payloads(program: Program, samples: Mapping[str, NDArray[Any]]) -> tuple[Arr
 
     conversion: Mapping[str, Any] = program.conversion
     found, clipped = dict[str, NDArray[Any]](), dict[str, int]()
-    for name, array in samples.items():
-        shape = tuple(conversion["shapes"][name])
+    for name, shape in conversion["shapes"].items():
+        array, shape = samples[name], tuple(shape)
         rows = np.rint(np.asarray(array, np.float64).reshape(len(array), -1) / conversion["inputs"][name]["unit"])
         top = signed_max(int(program.network.populations[name].params["bits"]))
         cut = int(np.count_nonzero(np.abs(rows) > top))

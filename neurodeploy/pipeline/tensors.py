@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from neurodeploy.ir.tensors import TensorGraph
 
 #: Options of such a network.
-OPTIONS = ("calibration", "payload_bits", "weight_bits", "on_chip", "code", "loss")
+OPTIONS = ("calibration", "payload_bits", "weight_bits", "on_chip", "state", "code", "loss")
 
 
 def is_module(model: object) -> bool:
@@ -67,11 +67,12 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
         raise no_code("--loss", f"is {loss}", "give an error between 0 and 1, relative to the outputs")
     told = (_of_onnx if is_onnx(model) else _of_module)(model, options)
     graph = simplified(told.graph)
+    states = {name: graph.outputs[told.graph.outputs.index(made)] for name, made in told.states.items()}
     seen = calibrate(graph, told.samples, progress, bits=bits.payload, some=asked.coding != Coding())
     info = ModelInfo(graph.name, "tensors", 0, 0, len(graph.nodes), 0, graph.source)
 
     def made(coding: Coding) -> Made:
-        return build(graph, seen, bits, info, {"warnings": list(graph.notes)}, coding, part)
+        return build(graph, seen, bits, info, {"warnings": list(graph.notes)}, coding, part, states)
 
     (program, arrays), codes = _coded(graph, told, made, asked, float(loss or LOSS))
     weights = Overlay(_NoStore(), {name: held(array) for name, array in arrays.items()})
@@ -92,7 +93,8 @@ def convert_tensors(model: Any, out: Path, options: Mapping[str, Any], progress:
         "model": graph.name,
         "family": "tensors",
         **size_of(program.network),
-        "inputs": {name: list(shape) for name, shape in graph.inputs.items()},
+        "inputs": {name: list(shape) for name, shape in graph.inputs.items() if name not in states},
+        "states": states,
         "outputs": {name: row["shape"] for name, row in program.conversion["outputs"].items()},  # type: ignore[attr-defined]
         "multiply_adds": conversion["multiply_adds"],
         "payloads": conversion["payloads"],
@@ -201,10 +203,13 @@ def _given(options: Mapping[str, Any], fix: str) -> list[NDArray[Any]]:
 def _of_module(module: Any, options: Mapping[str, Any]) -> Told:
     import torch
 
+    from neurodeploy.conversion.tensors.states import following, read_states
     from neurodeploy.frontends.tensors.torch_module import read_module
 
     given = _given(options, "give tensors (samples, ...) as example_inputs, one for each input of forward")
     graph = read_module(module, [torch.as_tensor(x) for x in given])
+    states = read_states(options.get("state"), graph)
+    given = list(following(graph, dict(zip(graph.inputs, given, strict=True)), states).values())
     modes = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
@@ -222,7 +227,12 @@ def _of_module(module: Any, options: Mapping[str, Any]) -> Told:
         if hasattr(tensor, "detach"):
             state.update(name.encode() + np.ascontiguousarray(tensor.detach().cpu().float().numpy()).tobytes())
     return Told(
-        graph, dict(zip(graph.inputs, given, strict=True)), wanted, state.hexdigest(), f"torch {torch.__version__}"
+        graph,
+        dict(zip(graph.inputs, given, strict=True)),
+        wanted,
+        state.hexdigest(),
+        f"torch {torch.__version__}",
+        states=states,
     )
 
 
@@ -236,10 +246,13 @@ def _outputs(found: Any) -> list[Any]:
 
 def _of_onnx(path: Any, options: Mapping[str, Any]) -> Told:
     from neurodeploy.bundle.files import digest
+    from neurodeploy.conversion.tensors.states import following, read_states
     from neurodeploy.frontends.tensors.onnx_file import read_onnx, run_onnx
 
     given = _given(options, "give --calibration FILE.npz, samples for each input of the file")
     graph = read_onnx(Path(path), given)
-    samples = dict(zip(graph.inputs, (x for x in given if x.ndim), strict=True))
-    found, who = run_onnx(Path(path), [x[: compared(list(samples.values()))] if x.ndim else x for x in given])
-    return Told(graph, samples, found, digest(Path(path)), who, Path(path))
+    states = read_states(options.get("state"), graph)
+    samples = following(graph, dict(zip(graph.inputs, (x for x in given if x.ndim), strict=True)), states)
+    rows, count = iter(samples.values()), compared(list(samples.values()))
+    found, who = run_onnx(Path(path), [next(rows)[:count] if x.ndim else x for x in given])
+    return Told(graph, samples, found, digest(Path(path)), who, Path(path), states)

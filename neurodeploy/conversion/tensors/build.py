@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from neurodeploy.conversion.tensors.builder import DEFAULT_PART, TensorsBuilder
 from neurodeploy.conversion.tensors.calibrate import Seen
-from neurodeploy.conversion.tensors.coding import GRADED, PLAIN, RATE, SIGMA_DELTA, Coding
+from neurodeploy.conversion.tensors.coding import GRADED, PLAIN, RATE, SIGMA_DELTA, Coding, refused
 from neurodeploy.conversion.tensors.passes import fused, trimmed
 from neurodeploy.conversion.tensors.sites import WEIGHING
+from neurodeploy.conversion.tensors.states import begun, closed
 from neurodeploy.conversion.tensors.units import Bits, ValueUnits
 from neurodeploy.ir.graph import ModelInfo
 from neurodeploy.ir.network import Network
@@ -44,17 +45,24 @@ def payloads_by_width(network: Network, weighing: Sequence[str], bits: Bits) -> 
 
 def build(
     graph: TensorGraph, seen: Mapping[str, Seen], bits: Bits, info: ModelInfo, conversion: Mapping[str, Any],
-    coding: Coding = PLAIN, part: str = DEFAULT_PART,
+    coding: Coding = PLAIN, part: str = DEFAULT_PART, states: Mapping[str, str] | None = None,
 ) -> tuple[Program, dict[str, NDArray[np.float32]]]:  # fmt: skip
-    """The program, and the tensors of its host operations by name. part : what is on the chip, of `ON_CHIP`."""
-    results, (graph, tail) = graph.outputs, trimmed(graph)
+    """The program, and the tensors of its host operations by name. part : what is on the chip, of `ON_CHIP`. states : the
+    output that each input is in the next step, where it is one (`conversion.tensors.states`)."""
+    results, (graph, tail), states = graph.outputs, trimmed(graph), states or {}
+    if states and coding.kind == RATE:
+        raise refused(next(iter(states)), "is a state")
     whole, bends = fused(graph)
-    own = TensorsBuilder(ValueUnits(graph, seen, bits, coding), part)
+    own = TensorsBuilder(ValueUnits(graph, seen, bits, coding, states), part)
     for name, shape in graph.inputs.items():
         value, code = own.feed(name, shape, from_host=False), own.units.code_of(name, name)
+        if name in states:
+            value = begun(own, value)
         own.values[name] = own.recoded(value, code) if code == SIGMA_DELTA else value._replace(changes=code == RATE)
     for node in whole.nodes:
         own.run(node, bends.get(node.name))
+    for name, output in states.items():
+        closed(own, name, output)
     outputs: dict[str, Value] = {}
     for name in graph.outputs:
         value = own.on_chip(name)
@@ -66,13 +74,14 @@ def build(
         outputs[name] = value
     names = tuple(value.signal.population.name for value in outputs.values())
     network = Network(graph.name, own.populations, tuple(own.projections), tuple(dict.fromkeys(names)))
-    done = sum(own.work.values())
+    done, given = sum(own.work.values()), {k: shape for k, shape in graph.inputs.items() if k not in states}
     told = {
         **conversion,
         "format": FORMAT,
-        "shapes": {name: list(shape) for name, shape in graph.inputs.items()},
-        "graded": list(graph.inputs),
-        "inputs": {name: {"unit": own.values[name].unit} for name in graph.inputs},
+        "shapes": {name: list(shape) for name, shape in given.items()},
+        "graded": list(given),
+        "inputs": {name: {"unit": own.values[name].unit} for name in given},
+        "states": dict(states),
         "outputs": {
             name: {
                 "population": value.signal.population.name, "unit": value.unit, "latency": 0, "shape": list(value.shape),

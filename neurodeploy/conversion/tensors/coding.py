@@ -39,17 +39,19 @@ MEAN_BITS = 16
 @dataclass(frozen=True, slots=True)
 class Coding:
     """The code of every value. kind : of all, or of those that `sites` leave open. steps : of a sample, for rates. sites :
-    graded or sigma_delta, by operation. thresholds : largest change that is not sent, by population."""
+    graded or sigma_delta, by operation. thresholds : largest change that is not sent, by population. stateful : what a
+    sample leaves is what the next one begins with (`conversion.tensors.states`)."""
 
     kind: str = GRADED
     steps: int = 1
     sites: Mapping[str, str] = field(default_factory=dict)
     thresholds: Mapping[str, int] = field(default_factory=dict)
+    stateful: bool = False
 
     @property
     def in_time(self) -> bool:
         """Whether samples are the steps of one stream."""
-        return self.kind != RATE and (self.kind == SIGMA_DELTA or SIGMA_DELTA in self.sites.values())
+        return self.kind != RATE and (self.stateful or SIGMA_DELTA in (self.kind, *self.sites.values()))
 
     def of(self, site: str) -> str:
         return self.sites.get(site, self.kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from neurodeploy.conversion.tensors.calibrate import WIDE_BITS, Seen, exponent_of
@@ -47,12 +47,14 @@ class Bits:
 @dataclass(slots=True, eq=False)
 class ValueUnits:
     """columns : exponents by column of values whose makers write them for weights (`conversion.tensors.sites`). Of rates no
-    payload is narrow: an input has `RATE_INPUT_BITS` at most, all others are spikes."""
+    payload is narrow: an input has `RATE_INPUT_BITS` at most, all others are spikes. states : inputs that the network feeds
+    itself."""
 
     graph: TensorGraph
     seen: Mapping[str, Seen]
     bits: Bits
     coding: Coding = PLAIN
+    states: Collection[str] = ()
     readers: dict[str, list[Node]] = field(init=False)
     nodes: dict[str, Node] = field(init=False)
     columns: dict[str, list[int]] = field(default_factory=dict)
@@ -83,7 +85,8 @@ class ValueUnits:
             if written.base is None:
                 self.columns[name] = written.columns.tolist()
                 return written.unit
-        bits = self.bits.payload if self._weighed(name) else GIVEN if name in self.graph.inputs else WIDE
+        given = name in self.graph.inputs and name not in self.states
+        bits = self.bits.payload if self._weighed(name) else GIVEN if given else WIDE
         return Unit(Dyadic(1, exponent_of(self.seen[name], bits)), bits)
 
     def _last(self, name: str) -> bool:
@@ -132,7 +135,8 @@ class ValueUnits:
     def uneven(self, form: str, name: str) -> bool:
         """Whether an input of the network comes in two payloads."""
         site, size = self.seen[name].sites[form], math.prod(self.graph.shapes()[name])
-        return self._maker(name) in self.graph.inputs and site.uneven(name, size, self.bits.payload)
+        given = self.graph.inputs.keys() - self.states
+        return self._maker(name) in given and site.uneven(name, size, self.bits.payload)
 
     def _maker(self, name: str) -> str:
         """The value whose unit a value has: what only moves or compares numbers keeps it."""

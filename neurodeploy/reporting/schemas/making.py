@@ -63,6 +63,9 @@ class ConvertAnswer(Described):
     inputs: dict[str, list[Count]] = may("Of a spiking network: shape of each input in the order of the source.")
     outputs: dict[str, list[Count]] = may("Of a spiking network: shape of each output.")
     worst_errors: list[WorstError] = may("Of a spiking network: at most eight, the worst first.")
+    states: dict[str, str] = may(
+        "Of a module or an ONNX file with `--state`: the output that each of these inputs is next."
+    )
     multiply_adds: dict[str, Any] = may(
         "Of a module or an ONNX file: those of one sample on the chip and on the host, and the share on the chip."
     )
