@@ -232,9 +232,17 @@ def reduced(on: Errors, node: Node, given: Any) -> torch.Tensor:
     return FORMS["reduce"].run(node, [given[0][1]])
 
 
+def rooted(on: Errors, node: Node, name: str) -> torch.Tensor:
+    """sqrt(x + e) - sqrt(x) <= min(e / sqrt(x), sqrt(e)); the reciprocal root is off by 4e-5 of itself."""
+    ((x, e),) = on.given(node)
+    e = e + on.unit(node.inputs[0]) / 2
+    off = torch.minimum(e / x.clamp_min(1e-30).sqrt(), (2 * e).sqrt())
+    return off + (x.sqrt() + off) * (4e-5 + 2 * MULTIPLIER) + on.unit(name) * 0.51
+
+
 CHIP: Mapping[str, Callable[[Errors, Node, str], torch.Tensor]] = {
     "conv": weighted, "linear": weighted, "add": added, "affine": scaled, "mul": multiplied, "curve": curved,
-    "sum": summed, "softmax": shared, "matmul": product_on_chip,
+    "sqrt": rooted, "sum": summed, "softmax": shared, "matmul": product_on_chip,
     **dict.fromkeys(("layer_norm", "group_norm", "rms_norm"), normal),
     **dict.fromkeys(("rectify", "avg_pool", "max_pool", "take", "concat", "pad"), passed),
 }  # fmt: skip

@@ -239,7 +239,8 @@ def never_negative(graph: TensorGraph) -> set[str]:
     found = set[str]()
     for node in graph.nodes:
         what = node.settings.get("act", node.settings.get("by", node.form))
-        bent = node.form == "rectify" and node.settings.get("low", -1.0) >= 0
+        ends = node.settings.get("low", -1.0), -node.settings.get("slope", 1.0)
+        bent = node.form == "rectify" and max(ends) >= 0
         passed = node.form in PASSING and all(name in found for name in node.inputs)
         if bent or passed or what in POSITIVE:
             found.add(node.name)

@@ -35,8 +35,10 @@ TABLE: Mapping[str, Call] = {
     "softplus": read.curve_of("softplus", beta=1.0, threshold=20.0),
     "elu": read.curve_of("elu", alpha=1.0, scale=1.0, input_scale=1.0),
     **{by: read.plain(by) for by in (
-        "exp", "log", "sqrt", "rsqrt", "reciprocal", "abs", "sin", "cos", "floor", "ceil", "round", "sign",
+        "exp", "log", "rsqrt", "reciprocal", "sin", "cos", "floor", "ceil", "round", "sign",
     )},
+    "sqrt": lambda m, name, a: m.node(name, "sqrt", [a[0]], a[0].full),
+    "abs": lambda m, name, a: m.rectify(name, a[0], slope=-1.0),
     "erf": read.curve("erf"),
     "pow": read.power, "square": lambda m, name, a: m.node(name, "mul", [a[0], a[0]], a[0].full),
     "view": read.moved(lambda p, a: p.reshape(sides(a[1]))), "reshape": read.moved(lambda p, a: p.reshape(sides(a[1]))),

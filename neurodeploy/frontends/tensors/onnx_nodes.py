@@ -17,9 +17,11 @@ TABLE: Mapping[str, Call] = {
     "Div": read.arithmetic("div"),
     "Neg": lambda m, name, x, a: m.binary(name, value(m, x[0]), np.asarray(-1.0), "mul"), "Pow": read.power,
     **{op: read.plain(by) for op, by in (
-        ("Exp", "exp"), ("Log", "log"), ("Sqrt", "sqrt"), ("Abs", "abs"), ("Reciprocal", "reciprocal"), ("Sin", "sin"),
+        ("Exp", "exp"), ("Log", "log"), ("Reciprocal", "reciprocal"), ("Sin", "sin"),
         ("Cos", "cos"), ("Floor", "floor"), ("Ceil", "ceil"), ("Round", "round"), ("Sign", "sign"),
     )},
+    "Sqrt": lambda m, name, x, a: m.node(name, "sqrt", [value(m, x[0])], value(m, x[0]).full),
+    "Abs": lambda m, name, x, a: m.rectify(name, value(m, x[0]), slope=-1.0),
     "BatchNormalization": read.norm, "InstanceNormalization": read.group_norm(1),
     "GroupNormalization": read.group_norm(None),
     "LayerNormalization": read.layer_norm,

@@ -1,8 +1,9 @@
-"""Activations: straight lines (`rectify`) and curves of one value.
+"""Activations: straight lines (`rectify`), curves of one value, and its square root.
 
-`rectify`: ``y = min(max(x where x >= 0 else slope * x, low), high)``: ReLU, ReLU6, clip, leaky ReLU, PReLU; on the chip
-the neuron that makes the value does it, or one of its own. `curve`: one of `CURVES`, by a table of straight pieces
-(`host/pieces.py`, `neurons/graded_curve.py`).
+`rectify`: ``y = min(max(x where x >= 0 else slope * x, low), high)``: ReLU, ReLU6, clip, leaky ReLU, PReLU, magnitude; on
+the chip the neuron that makes the value does it, or one of its own. `curve`: one of `CURVES`, by a table of straight pieces
+(`host/pieces.py`, `neurons/graded_curve.py`). `sqrt`: ``sqrt(u x) = sqrt(u) 2**-30 x r`` with r the reciprocal root of the
+payload x (`neurons/graded_root.py`): two populations. A table would be steepest where most values are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from neurodeploy.ir.population import Population
 from neurodeploy.ir.tensors import Node
+from neurodeploy.neurons.graded_root import RESULT_EXP
 from neurodeploy.ops.host.curves import on_torch
 from neurodeploy.ops.host.lowering import Signal, requantise
 from neurodeploy.ops.host.pieces import table_of_curve, unit_of
@@ -105,9 +107,30 @@ def lower_curve(ask: Ask) -> Value | None:
     return ask.made(population, [signal.into(population)], made)
 
 
+def square_root(node: Node, inputs: Sequence[Tensor]) -> Tensor:
+    return inputs[0].sqrt()
+
+
+def lower_square_root(ask: Ask) -> Value | None:
+    (x,) = ask.inputs
+    order = x.order if x.whole else None
+    x = ask.settled(x, order)
+    shape = x.signal.population.shape
+    params = requantise(np.full(x.size, math.sqrt(x.unit) * 2.0**-RESULT_EXP), ask.unit.steps(x.size), ask.unit.bits)
+    if params is None:
+        return None
+    root = Population(ask.name("root"), shape, "graded_root", {})
+    population = Population(ask.name(), shape, "graded_product", params)
+    ask.made(root, [x.signal.into(root)], x)
+    made = Value(Signal(population, 0, x.size, ask.unit), ask.node.shape, order)
+    reciprocal = Signal(root, 0, x.size, x.signal.unit)
+    return ask.made(population, [x.signal.into(population, "a"), reciprocal.into(population, "b")], made)
+
+
 FORMS = {
     "rectify": TensorForm(
         rectify, host("activation", "an activation beyond the factors of a neuron"), lower_rectify, sums=True
     ),
     "curve": TensorForm(curve, host("curved-function", "a curve in units beyond a table"), lower_curve, flops=16),
+    "sqrt": TensorForm(square_root, host("curved-function", "a root beyond the shifts of a neuron"), lower_square_root),
 }
