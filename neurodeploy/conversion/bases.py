@@ -10,8 +10,9 @@ decades apart, those of x itself do not, so the same share of events that is not
 
 It is done where T costs little or nothing:
 
-- *Contexts of attention.* A context is a mean of values, so T goes into the rows of v and T^-1 into the columns of o, one T
-  for the heads that share keys and values. p = 1/4: neither v nor o gets all of the differences in size.
+- *Contexts of attention.* A context is a mean of values, so T goes into the rows of v (and the values of a prefix) and T^-1
+  into the columns of o, one T for the heads that share keys and values. p = 1/4: neither v nor o gets all of the
+  differences in size.
 - *The head.* T is a layer of its own, of d**2 synapses, where the vocabulary is `WORTH` times d or more. p = 0: gradients
   of the coordinates are then equally large, so that no column of the head dwarfs the others.
 """
@@ -29,6 +30,7 @@ from numpy.typing import NDArray
 from neurodeploy.conversion.overlay import Derived, Overlay, held, of_inputs, of_outputs
 from neurodeploy.ir.graph import Graph, HostOp, Op, Population, Projection
 from neurodeploy.ops import lookup
+from neurodeploy.ops.attention import PREFIX
 
 #: Synapses of a head over those of its basis.
 WORTH = 16
@@ -120,7 +122,7 @@ def _attentions(graph: Graph) -> list[tuple[HostOp, Projection, Projection]]:
     made = {op.output: op for op in graph.projections()}
     found = []
     for op in graph.ops:
-        if not isinstance(op, HostOp) or not lookup(op).keeps or len(op.inputs) != 3 or op.weights:  # of a prefix
+        if not isinstance(op, HostOp) or not lookup(op).keeps or len(op.inputs) != 3:
             continue
         value, (reader, *others) = made.get(op.inputs[2]), _readers(graph, op.outputs[0])
         if isinstance(reader, Projection) and not others and value and _readers(graph, value.output) == [op]:
@@ -142,8 +144,11 @@ class _Turning:
         self.made[name] = made
         return name
 
-    def attention(self, value: Projection, reader: Projection, basis: Coordinates) -> None:
-        store = self.graph.weights
+    def attention(self, op: HostOp, value: Projection, reader: Projection, basis: Coordinates) -> None:
+        store, (_, kept) = self.graph.weights, PREFIX
+        if kept in op.weights:
+            values = np.einsum("hjk,phk->phj", basis.rows(), store.get(op.weights[kept]))
+            self.changed[op.path] = replace(op, weights={**op.weights, kept: self.new(op, kept, held(values))})
         weight = self.new(value, "weight", of_outputs(store, value.weight, basis.rows()))
         bias = value.bias and self.new(value, "bias", of_outputs(store, value.bias, basis.rows()))
         self.changed[value.path] = replace(value, weight=weight, bias=bias)
@@ -171,9 +176,9 @@ class _Turning:
 def turned(graph: Graph, bases: Mapping[str, Coordinates]) -> Graph:
     """The same function, with these values (of `places`) in their bases."""
     turning = _Turning(graph)
-    for _, value, reader in _attentions(graph):
+    for op, value, reader in _attentions(graph):
         if reader.path in bases:
-            turning.attention(value, reader, bases[reader.path])
+            turning.attention(op, value, reader, bases[reader.path])
     for head in graph.projections():
         if head.output == graph.output and head.path in bases:
             turning.head(head, bases[head.path])

@@ -10,6 +10,7 @@ import torch
 
 from neurodeploy.conversion import bases, thresholds
 from neurodeploy.conversion.bases import Moments, Place, places
+from neurodeploy.conversion.prefix import with_prefix
 from neurodeploy.conversion.quantize import group_projections
 from neurodeploy.frontends.families import read_graph
 from neurodeploy.ir.graph import Graph, Projection
@@ -29,11 +30,16 @@ def logits(graph: Graph) -> torch.Tensor:
     return executor.forward(TEXT[:64]).double()
 
 
+@pytest.mark.parametrize("begins", [[], [5, 9]])
 @pytest.mark.parametrize("family", ["llama", "gemma3", "qwen3", "gpt2", "llama4"])
-def test_the_function_is_the_same(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GPT-2 has biases of v, Llama and Qwen heads that share values. The head's basis is a layer before it."""
+def test_the_function_is_the_same(
+    family: str, begins: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GPT-2 has biases of v, Llama and Qwen heads that share values; those of a prefix are in the basis too. The head's
+    basis is a layer before it."""
     monkeypatch.setattr(bases, "WORTH", 1)
     graph = read_graph(models.save(family, tmp_path / "m"))
+    graph = with_prefix(graph, begins) if begins else graph
     chosen = thresholds.thresholds(graph, layers_of(graph), TEXT, 100, 0.8)
     chosen.graph.check()
     new = {p.path for p in chosen.graph.projections()} - {p.path for p in graph.projections()}
