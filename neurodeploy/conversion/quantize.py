@@ -28,7 +28,7 @@ from neurodeploy.conversion.sparse import Threshold, Thresholded
 from neurodeploy.conversion.thresholds import thresholds
 from neurodeploy.errors import UserError
 from neurodeploy.ir.copies import island_name
-from neurodeploy.ir.graph import Graph, HostOp, Projection
+from neurodeploy.ir.graph import Graph, HostOp, Projection, WeightStore
 from neurodeploy.ir.program import Program
 from neurodeploy.machine.memory import give_back
 from neurodeploy.ops import lookup
@@ -189,7 +189,19 @@ def quantize(
     progress: Progress | None = None,
     store: Store = lambda _, build: build(),
 ) -> Program:
-    """Convert every projection of `graph`; what was done stands in `Program.conversion`.
+    """The program of `quantized`."""
+    return quantized(graph, tokens, preset, progress, store)[0]
+
+
+def quantized(
+    graph: Graph,
+    tokens: NDArray[np.int64],
+    preset: Preset,
+    progress: Progress | None = None,
+    store: Store = lambda _, build: build(),
+) -> tuple[Program, WeightStore]:
+    """Convert every projection of `graph`; what was done stands in `Program.conversion`. Also the tensors that operations of
+    the host read, which may be those of the graph in other bases.
 
     `tokens` is the calibration text; fewer than 16 tokens are ND1102. `store` may put each finished island on
     the disk and return it with its weights mapped, so that memory never holds all of them; one that it knows from an earlier
@@ -240,7 +252,7 @@ def quantize(
     if preset.head_top:
         program = choose(program, preset.head_top)
     program.check()
-    return program
+    return program, graph.weights
 
 
 def _heads(graph: Graph) -> set[str]:
