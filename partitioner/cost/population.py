@@ -68,6 +68,15 @@ class Sends:
             found += int(total[last] - total[first])
         return self.always * (rows[1] - rows[0]) + found + -(-found * self.reserve // 100)
 
+    def edges(self, rows: int) -> tuple[Ints, Ints]:
+        """(rows + 1,) twice: a range of rows has ``end[last] - begin[first]`` entries beside `always` and `reserve`."""
+        begin, end, row = np.zeros(rows + 1, np.int64), np.zeros(rows + 1, np.int64), np.arange(rows)
+        for own, total in self.sums:
+            unit = own.of(row)
+            begin[:-1] += total[unit]
+            end[1:] += total[unit + 1]
+        return begin, end
+
     def most(self, rows: int) -> int:
         """Entries of the neuron that has most, of so many."""
         each = np.zeros(rows, np.int64)

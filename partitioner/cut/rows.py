@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from neurodeploy.synapses import Sparse
 from partitioner.cost.budget import Demand, fits, needs, over
 from partitioner.cost.lists import Segment, one_tile
 from partitioner.cost.population import Sends, View
+from partitioner.cut.grown import TileGrowth, grows
 from partitioner.cut.rules import Rule
 
 if TYPE_CHECKING:
@@ -138,6 +140,9 @@ class Cutter:
 
     def _rows(self, found: Cut, columns: Range, sends: Sends, cap: int | None = None) -> None:
         """Cut all rows of one block of columns, at most `cap` a tile; tiles and their demands go into `found`."""
+        if columns == self.view.whole and self.growing is not None:
+            self._grown(found, self.growing, sends, cap)
+            return
         lists = self._row_lists(columns)
         words, home = self.view.sums.words(columns), columns == self.view.whole
         most = min(self.size, self.limits[0] or self.size, cap or self.size)
@@ -174,6 +179,20 @@ class Cutter:
             ahead = min(most, 2 * (stop - row) + 1)
             row = stop
         found.blocks[columns] = np.array(ranges, np.int64).reshape(-1, 2)
+
+    @cached_property
+    def growing(self) -> TileGrowth | None:
+        return TileGrowth(self.view) if grows(self.view) else None
+
+    def _grown(self, found: Cut, growing: TileGrowth, sends: Sends, cap: int | None) -> None:
+        most = min(self.size, self.limits[0] or self.size, cap or self.size)
+        grown = growing.tiles(sends, self.limits, most, self.rule.stops)
+        if grown.stuck is not None:
+            raise TooLarge(int(grown.rows[-1, 1]) if len(grown.rows) else 0, grown.stuck, "synapses")
+        tiles = zip(grown.rows.tolist(), grown.demands, strict=True)
+        found.demands |= {(self.view.whole, (first, last)): demand for (first, last), demand in tiles}
+        found.stopped.update(grown.full)
+        found.blocks[self.view.whole] = grown.rows
 
     def _row_lists(self, columns: Range) -> list[RowLists | None]:
         """Those of all columns are kept: a population may be cut several times."""

@@ -1,0 +1,160 @@
+"""Tiles of convolutions and direct connections, compiled: row by row until a budget is full. No weight is read.
+
+A tile that takes one row more sees the input pixels that no row before has seen, and keeps the kernel of one output
+channel more where none before is of it: what a growing tile costs follows from what it cost before.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.machine.jit import jit
+from neurodeploy.synapses import Conv, Direct
+from partitioner.cost.budget import RESOURCES, Demand, Limits, room_of
+from partitioner.cost.population import Sends, View
+
+_NONE: Ints = np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GrownTiles:
+    """Tiles one after another. rows : (tiles, 2). demands : of each. full : the budgets that ended them. stuck : what the
+    neuron behind the last tile needs, where that fits no core."""
+
+    rows: Ints
+    demands: list[Demand]
+    full: Counter[str]
+    stuck: Demand | None
+
+
+class TileGrowth:
+    """What stays the same about a population while it is cut into tiles of all its columns; `grows` says of which."""
+
+    def __init__(self, view: View) -> None:
+        parts = [part.projection for part in view.segments]
+        convs = [(p.synapse, view.form.lists(p)) for p in parts if isinstance(p.synapse, Conv)]
+        self._view, self._direct = view, len(parts) - len(convs)
+        order = convs[0][0].row_order if convs else None
+        self._order = _NONE if order is None else order
+        table = [  # height, channels, height of the input, channels of a group, lists of a group, and their format
+            (
+                *s.output_shape[1:],
+                s.input_shape[1],
+                s.output_shape[2] // s.groups,
+                s.weight[0].size,
+                form.header,
+                form.bits,
+            )
+            for s, form in convs
+        ]
+        self._parts = np.array(table, np.int64).reshape(-1, 7)
+        self._xs, self._ys = (_stacked([s.leads[axis] for s, _ in convs]) for axis in (0, 1))
+        self._units = _stacked([s.units_of_pixels[None] for s, _ in convs])[:, 0]
+
+    def tiles(self, sends: Sends, limits: Limits, most: int, stops: Ints | None) -> GrownTiles:
+        """As long as the limits of a core, `most` rows and the places where a tile should end (`cut.rules.Rule`) allow."""
+        view, room = self._view, np.array(room_of(limits), np.int64)
+        fixed = (view.neuron, view.table, view.form.axon, self._direct, sends.always, sends.reserve)
+        found, full, first, stuck = _grow(
+            view.rows, most, room, fixed, *sends.edges(view.rows), _NONE if stops is None else stops,
+            self._order, self._parts, self._xs, self._ys, self._units,
+        )  # fmt: skip
+        ended = {RESOURCES[k]: int(full[k]) for k in np.argsort(first, kind="stable").tolist() if full[k]}
+        demands = [view.home(*each) for each in found[:, 2:].tolist()]
+        last = demands.pop() if stuck else None
+        return GrownTiles(found[: len(demands), :2].copy(), demands, Counter(ended), last)
+
+
+def grows(view: View) -> bool:
+    """Whether pixels say what its tiles cost: convolutions without delays, of which the channels of a pixel are alike, and
+    direct connections, with all neurons in one order."""
+    parts = [part.projection for part in view.segments]
+    orders = {id(p.synapse.row_order) for p in parts if isinstance(p.synapse, Conv)}
+    return (
+        bool(parts)
+        and len(orders) < 2
+        and all(
+            p.synapse.whole_units((0, p.synapse.columns), p.delay is not None)
+            if isinstance(p.synapse, Conv)
+            else isinstance(p.synapse, Direct)
+            for p in parts
+        )
+    )
+
+
+def _stacked(arrays: Sequence[Ints]) -> Ints:
+    """Arrays of two axes as one of three, filled up with -1."""
+    shape = np.array([a.shape for a in arrays], np.int64).reshape(-1, 2).max(axis=0, initial=1)
+    found = np.full((len(arrays), *shape.tolist()), -1, np.int64)
+    for place, a in zip(found, arrays, strict=True):
+        place[: a.shape[0], : a.shape[1]] = a
+    return found
+
+
+@jit
+def _grow(size, most, room, fixed, begin, end, stops, order, parts, xs, ys, units):  # type: ignore[no-untyped-def]
+    """(tiles, 6) first row, row behind the last, rows, bytes of synapses, entries of axons and of destinations; how often
+    each budget ended a tile, and the first such tile; whether one row fits no core, which is then the last of the tiles."""
+    neuron, table, axon, direct, always, reserve = fixed
+    found, count, stuck = np.empty((64, 6), np.int64), 0, False
+    full, first = np.zeros(len(room), np.int64), np.full(len(room), size, np.int64)
+    past, used = np.empty((min(most, size) + 1, 3), np.int64), np.empty(len(room), np.int64)
+    # What was seen last by the tile that begins at which row.
+    seen, pixels = np.full(units.shape, -1, np.int64), np.full((len(parts), xs.shape[1] * ys.shape[1]), -1, np.int64)
+    widest = parts[:, 1].max() if len(parts) else 0
+    channels, groups = np.full((len(parts), widest), -1, np.int64), np.full((len(parts), widest), -1, np.int64)
+    outputs = np.zeros((len(parts), widest), np.int64)
+    row = 0
+    while row < size and not stuck:
+        rows, stored, axons, over = 0, 0, 0, False
+        while rows < min(most, size - row) and not over:
+            at = order[row + rows] if len(order) else row + rows
+            for k in range(len(parts)):
+                pixel = at // parts[k, 1]
+                channel = at - pixel * parts[k, 1]
+                if channels[k, channel] != row:
+                    channels[k, channel] = row
+                    g, kernel, bits = channel // parts[k, 3], parts[k, 4], parts[k, 6]
+                    if groups[k, g] != row:
+                        groups[k, g], outputs[k, g] = row, 0
+                        stored += kernel * parts[k, 5]
+                    outputs[k, g] += 1
+                    stored += kernel * ((outputs[k, g] * bits + 7) // 8 - ((outputs[k, g] - 1) * bits + 7) // 8)
+                if pixels[k, pixel] != row:
+                    pixels[k, pixel] = row
+                    for x in xs[k, pixel // parts[k, 0]]:
+                        for y in ys[k, pixel % parts[k, 0]]:
+                            if x >= 0 and y >= 0 and seen[k, x * parts[k, 2] + y] != row:
+                                seen[k, x * parts[k, 2] + y] = row
+                                axons += units[k, x * parts[k, 2] + y]
+            rows += 1
+            sent, entries = end[row + rows] - begin[row], axons + direct * rows
+            out = always * rows + sent + (sent * reserve + 99) // 100
+            past[rows] = stored, entries, out
+            used[:] = rows, stored, entries, out, table + rows * neuron + axon * (entries + out)
+            for k in range(len(room)):
+                over = over or used[k] > room[k]
+        stuck = over and rows == 1
+        for k in range(len(room)) if over and not stuck else range(0):
+            if used[k] > room[k]:
+                full[k] += 1
+                first[k] = min(first[k], count)
+        rows -= over and not stuck
+        if not over and row + rows < size:
+            full[0] += 1
+            first[0] = min(first[0], count)
+        place = np.searchsorted(stops, row + rows, side="right")
+        if place and stops[place - 1] > row and row + rows < size:
+            rows = stops[place - 1] - row
+        if count == len(found):
+            found = np.concatenate((found, np.empty_like(found)))
+        found[count, :3] = row, row + rows, rows
+        found[count, 3:] = past[rows]
+        count += 1
+        row += rows
+    return found[:count], full, first, stuck
