@@ -18,6 +18,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from neurodeploy.ir.arrange import laid_out
 from neurodeploy.ir.fixedpoint import Ints
@@ -128,6 +129,13 @@ class Conv(Window, Synapse):
                 along_x, along_y = self.along(0, *xs), self.along(1, *ys)
                 counts += along_x[:, None, None] * along_y[:, None] * self._targets(*channels)
         return self._by_column(counts)
+
+    def axons(self, rows: Range | None = None) -> NDArray[np.bool_]:
+        found = np.zeros(self.input_shape[0] * self.input_shape[1] * self.groups, np.bool_)
+        for _, cell, _ in self.cells(np.array([within(rows, self)], np.int64)):
+            found[cell] = True
+        each = np.repeat(found, self.weight.shape[3])
+        return each if self.column_order is None else np.asarray(each[self.column_order])
 
     def nonzero_fan_out(self) -> Ints:
         """For every tap and input channel, its non-zero weights onto each input pixel from which it reaches an output."""

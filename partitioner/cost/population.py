@@ -14,7 +14,7 @@ Weights are never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -67,6 +67,14 @@ class Sends:
             first, last = own.span(*rows)
             found += int(total[last] - total[first])
         return self.always * (rows[1] - rows[0]) + found + -(-found * self.reserve // 100)
+
+    def counts(self, rows: Sequence[Range]) -> list[int]:
+        """`count` of each."""
+        first, stop = np.array(rows, np.int64).reshape(-1, 2).T
+        found = np.zeros(len(rows), np.int64)
+        for own, total in self.sums:
+            found += total[own.of(stop - 1) + 1] - total[own.of(first)]
+        return (self.always * (stop - first) + found + -(-found * self.reserve // 100)).tolist()  # type: ignore[no-any-return]
 
     def edges(self, rows: int) -> tuple[Ints, Ints]:
         """(rows + 1,) twice: a range of rows has ``end[last] - begin[first]`` entries beside `always` and `reserve`."""

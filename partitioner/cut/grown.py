@@ -42,14 +42,7 @@ class TileGrowth:
         order = convs[0][0].row_order if convs else None
         self._order = _NONE if order is None else order
         table = [  # height, channels, height of the input, channels of a group, lists of a group, and their format
-            (
-                *s.output_shape[1:],
-                s.input_shape[1],
-                s.output_shape[2] // s.groups,
-                s.weight[0].size,
-                form.header,
-                form.bits,
-            )
+            (*s.output_shape[1:], s.input_shape[1], s.output_shape[2] // s.groups, s.weight[0].size, *form[:2])
             for s, form in convs
         ]
         self._parts = np.array(table, np.int64).reshape(-1, 7)
@@ -58,16 +51,36 @@ class TileGrowth:
 
     def tiles(self, sends: Sends, limits: Limits, most: int, stops: Ints | None) -> GrownTiles:
         """As long as the limits of a core, `most` rows and the places where a tile should end (`cut.rules.Rule`) allow."""
-        view, room = self._view, np.array(room_of(limits), np.int64)
-        fixed = (view.neuron, view.table, view.form.axon, self._direct, sends.always, sends.reserve)
-        found, full, first, stuck = _grow(
-            view.rows, most, room, fixed, *sends.edges(view.rows), _NONE if stops is None else stops,
-            self._order, self._parts, self._xs, self._ys, self._units,
-        )  # fmt: skip
-        ended = {RESOURCES[k]: int(full[k]) for k in np.argsort(first, kind="stable").tolist() if full[k]}
-        demands = [view.home(*each) for each in found[:, 2:].tolist()]
-        last = demands.pop() if stuck else None
-        return GrownTiles(found[: len(demands), :2].copy(), demands, Counter(ended), last)
+        synapses = self._order, self._parts, self._xs, self._ys, self._units
+        return _tiles(self._view, sends, limits, most, stops, (0, self._direct), synapses)
+
+
+def grown_reducers(view: View, words: int, sends: Sends, limits: Limits) -> GrownTiles:
+    """Reducers of rows that receive `words` messages each, as long as the limits of a core allow."""
+    _, stored, axons, _, _ = view.reducer(1, words, 0)
+    nothing = _NONE, _NONE.reshape(0, 7), *(_NONE.reshape(0, 1, 1),) * 2, _NONE.reshape(0, 1)
+    return _tiles(view, sends, limits, view.rows, None, (stored, axons), nothing)
+
+
+def _tiles(
+    view: View,
+    sends: Sends,
+    limits: Limits,
+    most: int,
+    stops: Ints | None,
+    a_row: tuple[int, int],
+    synapses: Sequence[Ints],
+) -> GrownTiles:
+    """a_row : bytes and entries of axons that a row brings, whatever is in the tile. synapses : as `_grow` takes them."""
+    fixed = (view.neuron, view.table, view.form.axon, *a_row, sends.always, sends.reserve)
+    found, full, first, stuck = _grow(
+        view.rows, most, np.array(room_of(limits), np.int64), fixed, *sends.edges(view.rows),
+        _NONE if stops is None else stops, *synapses,
+    )  # fmt: skip
+    ended = {RESOURCES[k]: int(full[k]) for k in np.argsort(first, kind="stable").tolist() if full[k]}
+    demands = [view.home(*each) for each in found[:, 2:].tolist()]
+    last = demands.pop() if stuck else None
+    return GrownTiles(found[: len(demands), :2].copy(), demands, Counter(ended), last)
 
 
 def grows(view: View) -> bool:
@@ -100,7 +113,7 @@ def _stacked(arrays: Sequence[Ints]) -> Ints:
 def _grow(size, most, room, fixed, begin, end, stops, order, parts, xs, ys, units):  # type: ignore[no-untyped-def]
     """(tiles, 6) first row, row behind the last, rows, bytes of synapses, entries of axons and of destinations; how often
     each budget ended a tile, and the first such tile; whether one row fits no core, which is then the last of the tiles."""
-    neuron, table, axon, direct, always, reserve = fixed
+    neuron, table, axon, row_bytes, row_axons, always, reserve = fixed
     found, count, stuck = np.empty((64, 6), np.int64), 0, False
     full, first = np.zeros(len(room), np.int64), np.full(len(room), size, np.int64)
     past, used = np.empty((min(most, size) + 1, 3), np.int64), np.empty(len(room), np.int64)
@@ -133,10 +146,10 @@ def _grow(size, most, room, fixed, begin, end, stops, order, parts, xs, ys, unit
                                 seen[k, x * parts[k, 2] + y] = row
                                 axons += units[k, x * parts[k, 2] + y]
             rows += 1
-            sent, entries = end[row + rows] - begin[row], axons + direct * rows
+            sent, entries, bytes_ = end[row + rows] - begin[row], axons + row_axons * rows, stored + row_bytes * rows
             out = always * rows + sent + (sent * reserve + 99) // 100
-            past[rows] = stored, entries, out
-            used[:] = rows, stored, entries, out, table + rows * neuron + axon * (entries + out)
+            past[rows] = bytes_, entries, out
+            used[:] = rows, bytes_, entries, out, table + rows * neuron + axon * (entries + out)
             for k in range(len(room)):
                 over = over or used[k] > room[k]
         stuck = over and rows == 1

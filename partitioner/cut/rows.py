@@ -23,7 +23,7 @@ from neurodeploy.synapses import Sparse
 from partitioner.cost.budget import Demand, fits, needs, over
 from partitioner.cost.lists import Segment, one_tile
 from partitioner.cost.population import Sends, View
-from partitioner.cut.grown import TileGrowth, grows
+from partitioner.cut.grown import GrownTiles, TileGrowth, grown_reducers, grows
 from partitioner.cut.rules import Rule
 
 if TYPE_CHECKING:
@@ -108,18 +108,8 @@ class Cutter:
         found = Cut({})
         columns = [(start, min(start + block, self.columns)) for start in range(0, self.columns, block)]
         words = sum(self.view.sums.words(part) for part in columns)
-        ranges: list[Range] = []
-        row = 0
-        while row < self.size:
-
-            def demand(stop: int, row: int = row) -> Demand:
-                return self.view.reducer(stop - row, words, sends.count((row, stop)))
-
-            stop = self._longest(found, row, self.size, demand, "reducer")
-            found.demands[None, (row, stop)] = demand(stop)
-            ranges.append((row, stop))
-            row = stop
-        found.reducers = np.array(ranges, np.int64).reshape(-1, 2)
+        tiles = grown_reducers(self.view, words, sends, self.limits)
+        found.reducers = self._taken(found, None, tiles, "reducer")
         for part in columns:
             self._rows(found, part, sends, self.rule.rows)
         reducers = [key for key in found.demands if key[0] is None]
@@ -140,12 +130,13 @@ class Cutter:
 
     def _rows(self, found: Cut, columns: Range, sends: Sends, cap: int | None = None) -> None:
         """Cut all rows of one block of columns, at most `cap` a tile; tiles and their demands go into `found`."""
-        if columns == self.view.whole and self.growing is not None:
-            self._grown(found, self.growing, sends, cap)
+        most = min(self.size, self.limits[0] or self.size, cap or self.size)
+        if columns == self.view.whole and self.growth is not None:
+            tiles = self.growth.tiles(sends, self.limits, most, self.rule.stops)
+            found.blocks[columns] = self._taken(found, columns, tiles, "synapses")
             return
         lists = self._row_lists(columns)
         words, home = self.view.sums.words(columns), columns == self.view.whole
-        most = min(self.size, self.limits[0] or self.size, cap or self.size)
         ranges: list[Range] = []
         row, ahead, last = 0, min(most, 64), 0
         while row < self.size:
@@ -172,7 +163,7 @@ class Cutter:
             if end < self.size and end - row < most and fits(demand(end), self.limits):
                 ahead = min(most, 2 * ahead)  # the tile goes on behind what was looked at
                 continue
-            stop = self._longest(found, row, end, demand, "synapses", last)
+            stop = self._longest(found, row, end, demand, last)
             last, stop = stop - row, self._stop(row, stop)
             found.demands[columns, (row, stop)] = demand(stop)
             ranges.append((row, stop))
@@ -181,18 +172,17 @@ class Cutter:
         found.blocks[columns] = np.array(ranges, np.int64).reshape(-1, 2)
 
     @cached_property
-    def growing(self) -> TileGrowth | None:
+    def growth(self) -> TileGrowth | None:
         return TileGrowth(self.view) if grows(self.view) else None
 
-    def _grown(self, found: Cut, growing: TileGrowth, sends: Sends, cap: int | None) -> None:
-        most = min(self.size, self.limits[0] or self.size, cap or self.size)
-        grown = growing.tiles(sends, self.limits, most, self.rule.stops)
-        if grown.stuck is not None:
-            raise TooLarge(int(grown.rows[-1, 1]) if len(grown.rows) else 0, grown.stuck, "synapses")
-        tiles = zip(grown.rows.tolist(), grown.demands, strict=True)
-        found.demands |= {(self.view.whole, (first, last)): demand for (first, last), demand in tiles}
-        found.stopped.update(grown.full)
-        found.blocks[self.view.whole] = grown.rows
+    def _taken(self, found: Cut, columns: Range | None, tiles: GrownTiles, what: str) -> Ints:
+        """The ranges of rows of these tiles, which are `found` then."""
+        if tiles.stuck is not None:
+            raise TooLarge(int(tiles.rows[-1, 1]) if len(tiles.rows) else 0, tiles.stuck, what)
+        for (first, last), demand in zip(tiles.rows.tolist(), tiles.demands, strict=True):
+            found.demands[columns, (first, last)] = demand
+        found.stopped.update(tiles.full)
+        return tiles.rows
 
     def _row_lists(self, columns: Range) -> list[RowLists | None]:
         """Those of all columns are kept: a population may be cut several times."""
@@ -202,9 +192,7 @@ class Cutter:
             self.lists = [_row_lists(part, columns) for part in self.parts]
         return self.lists
 
-    def _longest(
-        self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], what: str, likely: int = 0
-    ) -> int:
+    def _longest(self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], likely: int) -> int:
         """The last stop in row + 1 .. end whose tile fits; demands grow with it. Tiles of one population are mostly as long
         as the `likely` one before."""
         low, high, guess = row, end + 1, row + likely
@@ -215,7 +203,7 @@ class Cutter:
         stops = range(low + 1, high - 1)
         stop = low + bisect_right(stops, False, key=lambda s: not fits(demand(s), self.limits))
         if stop == row:
-            raise TooLarge(row, demand(row + 1), what)
+            raise TooLarge(row, demand(row + 1), "synapses")
         if stop < self.size and stop < end:
             found.stopped.update(name for name, _, _ in over(demand(stop + 1), self.limits))
         elif stop < self.size:

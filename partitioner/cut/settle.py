@@ -149,14 +149,14 @@ def unit_sends(views: Views, source: str, cuts: Mapping[str, Cut]) -> Ints:
 
 def _settle(view: View, cut: Cut, units: Mapping[str, Ints], limits: Limits) -> bool:
     """Bring the demands up to date with the destinations; whether a tile has become too large."""
-    homes, sends = [None] if len(cut.reducers) else [view.whole], view.sends(units)
+    home = None if len(cut.reducers) else view.whole
+    tiles = [(columns, rows) for columns, rows in cut.demands if columns == home]
     large = False
-    for (columns, rows), demand in cut.demands.items():
-        if columns in homes:
-            out = sends.count(rows)
-            state = demand[4] + view.form.axon * (out - demand[3])
-            cut.demands[columns, rows] = (demand[0], demand[1], demand[2], out, state)
-            large = large or not fits(cut.demands[columns, rows], limits)
+    for tile, out in zip(tiles, view.sends(units).counts([rows for _, rows in tiles]), strict=True):
+        neurons, stored, axons, before, state = cut.demands[tile]
+        if out != before:
+            cut.demands[tile] = (neurons, stored, axons, out, state + view.form.axon * (out - before))
+        large = large or not fits(cut.demands[tile], limits)
     return large
 
 

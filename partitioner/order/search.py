@@ -15,6 +15,7 @@ are alike there is nothing to look for: `cut.joint` has found the best way in cl
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from collections.abc import Mapping as Table
 from dataclasses import replace
 
@@ -248,9 +249,10 @@ def _packed(job: Job, plan: Plan) -> int:
 
 def _score(job: Job, plan: Plan, known: KnownCuts | None = None) -> tuple[int, ...]:
     sent = deliveries(job, plan, known)
-    return {
-        "cores": (plan.chips, plan.cores, sent),
-        "traffic": (plan.chips, sent, plan.cores),
-        "latency": (busiest(job, plan), plan.cores, sent),
-        "energy": (joules(job, plan, sent), plan.cores),
-    }[job.options.objective]
+    ranks: dict[str, Callable[[], tuple[int, ...]]] = {
+        "cores": lambda: (plan.chips, plan.cores, sent),
+        "traffic": lambda: (plan.chips, sent, plan.cores),
+        "latency": lambda: (busiest(job, plan), plan.cores, sent),
+        "energy": lambda: (joules(job, plan, sent), plan.cores),
+    }
+    return ranks[job.options.objective]()
