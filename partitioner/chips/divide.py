@@ -141,7 +141,7 @@ def divide(
         if pins <= FEW_PINS or (pins <= MOST_PINS and (thorough or loose())):
             order = best
             attempt("hypergraph", SECONDS_A_PIN * pins, lambda: _hypergraph(task, weighted, seed, quick=quick))
-            if quick or best is not order:
+            if (best is order) == quick:  # the V-cycles that were not waited for, or those of a better beginning
                 improve()
         else:
             notes.append(f"the hypergraph of {pins} pins was only improved from the best runs, not cut from nothing")

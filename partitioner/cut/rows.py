@@ -62,7 +62,7 @@ class Cutter:
         self.view, self.rule, self.limits = view, rule, rule.limits
         self.name, self.form, self.parts = view.name, view.form, view.segments
         self.size, self.columns = view.rows, view.columns
-        self.lists: list[RowLists | None] | None = None
+        self.lists: tuple[list[tuple[RowLists, int]], list[Segment]] | None = None
 
     def cut(self, sends: Sends) -> Cut:
         """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2002 where none do."""
@@ -135,26 +135,18 @@ class Cutter:
             tiles = self.growth.tiles(sends, self.limits, most, self.rule.stops)
             found.blocks[columns] = self._taken(found, columns, tiles, "synapses")
             return
-        lists = self._row_lists(columns)
+        known, others = self._row_lists(columns)
         words, home = self.view.sums.words(columns), columns == self.view.whole
         ranges: list[Range] = []
         row, ahead, last = 0, min(most, 64), 0
         while row < self.size:
             end = min(self.size, row + ahead)
-            grown = [
-                known.profile(row, end, self.form.header, self.form.bits(part.projection) + self.form.index_bits)
-                if known is not None
-                else None
-                for part, known in zip(self.parts, lists, strict=True)
-            ]
+            grown = np.zeros((2, end - row + 1), np.int64)
+            for lists, bits in known:
+                grown += lists.profile(row, end, self.form.header, bits)
 
-            def demand(stop: int, row: int = row, grown: list[tuple[Ints, Ints] | None] = grown) -> Demand:
-                costs = [
-                    (int(known[0][stop - row]), int(known[1][stop - row]))
-                    if known is not None
-                    else one_tile(part, (row, stop), columns, self.form)
-                    for part, known in zip(self.parts, grown, strict=True)
-                ]
+            def demand(stop: int, row: int = row, grown: Ints = grown) -> Demand:
+                costs = [grown[:, stop - row].tolist(), *(one_tile(p, (row, stop), columns, self.form) for p in others)]
                 stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
                 if not home:
                     return self.view.partial(stop - row, stored, axons, words)
@@ -184,13 +176,22 @@ class Cutter:
         found.stopped.update(tiles.full)
         return tiles.rows
 
-    def _row_lists(self, columns: Range) -> list[RowLists | None]:
-        """Those of all columns are kept: a population may be cut several times."""
-        if columns != (0, self.columns):
-            return [_row_lists(part, columns) for part in self.parts]
-        if self.lists is None:
-            self.lists = [_row_lists(part, columns) for part in self.parts]
-        return self.lists
+    def _row_lists(self, columns: Range) -> tuple[list[tuple[RowLists, int]], list[Segment]]:
+        """Of these columns the sparse synapses by row, with the bits of each, and the parts of other kinds. Those of all
+        columns are kept: a population may be cut several times."""
+        if columns == (0, self.columns) and self.lists is not None:
+            return self.lists
+        here = [(part, part.within(columns)) for part in self.parts]
+        inside = [(part, part.projection.synapse, own) for part, own in here if own[0] < own[1]]
+        known = [
+            (_row_lists(s, own), self.form.bits(part.projection) + self.form.index_bits)
+            for part, s, own in inside
+            if isinstance(s, Sparse)
+        ]
+        found = known, [part for part, s, _ in inside if not isinstance(s, Sparse)]
+        if columns == (0, self.columns):
+            self.lists = found
+        return found
 
     def _longest(self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], likely: int) -> int:
         """The last stop in row + 1 .. end whose tile fits; demands grow with it. Tiles of one population are mostly as long
@@ -219,13 +220,10 @@ class Cutter:
         return int(stops[index - 1]) if index and int(stops[index - 1]) > row else stop
 
 
-def _row_lists(part: Segment, columns: Range) -> RowLists | None:
-    synapse, (first, last) = part.projection.synapse, part.within(columns)
-    if not isinstance(synapse, Sparse) or first >= last:
-        return None
+def _row_lists(synapse: Sparse, columns: Range) -> RowLists:
     from partitioner.cut.sweep import RowLists
 
-    return RowLists(synapse, (first, last))
+    return RowLists(synapse, columns)
 
 
 def _not_so(population: Cutter, problem: TooLarge | None) -> DoesNotFit:

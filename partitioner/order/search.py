@@ -28,7 +28,7 @@ from partitioner.cut.known import KnownCuts
 from partitioner.cut.rows import LEVELLED
 from partitioner.cut.rules import Rule, with_stops
 from partitioner.job import Job
-from partitioner.order.conv import conv_orders
+from partitioner.order.conv import channel_blocks, conv_orders
 from partitioner.order.plan import Plan, busiest, deliveries, joules, make_plan
 from partitioner.order.sparse import Order, sparse_orders
 from partitioner.pack.cores import pack
@@ -98,9 +98,10 @@ def _best(job: Job) -> Plan:
         search.notes += said
         if not (found and search.better(search.orders | found, search.rules)):
             break
-    for pixels in (False, True) if Conv in kinds else ():
-        if not search.late() and (blocks := conv_orders(job, given, pixels=pixels)):
-            search.better(search.orders | blocks, search.rules)
+    blocks = channel_blocks(job, given) if Conv in kinds and not search.late() else {}
+    for pixels in (False, True) if blocks else ():
+        if not search.late() and (orders := conv_orders(blocks, pixels=pixels)):
+            search.better(search.orders | orders, search.rules)
     left = max(len(FACTORS), WORKED // len(given.tiles))
     for _ in range(SWEEPS):
         before = search.score
