@@ -222,9 +222,8 @@ class Conv(Window, Synapse):
         return int(self.weight.shape[1] * self.weight.shape[2]) * lists
 
     def whole_units(self, columns: Range, delayed: bool) -> bool:
-        """Whether pixels say which units reach some rows: not with delays, of a part of the columns, or of torn channels in
-        groups."""
-        return not delayed and columns == (0, self.columns) and (self.runs is None or self.groups == 1)
+        """Whether cells say which units reach some rows: not with delays, and not of a part of the columns."""
+        return not delayed and columns == (0, self.columns)
 
     def _units_met(self, rows: Ints, columns: Range, delayed: bool) -> Iterator[tuple[Ints, Ints]]:
         """Each (tile, unit of these columns) of which the unit has a synapse in the tile, in pieces of whole tiles."""
@@ -241,23 +240,24 @@ class Conv(Window, Synapse):
         """The units of the axons of each cell, and for each the place of its cell."""
         if self.runs is None:
             return cell // self.groups, np.arange(len(cell))
-        first, unit = self._runs_of
+        first, unit = self.units_by_cell
         indptr, at = laid_out(first[cell], first[cell + 1] - first[cell])
         return unit[at], np.repeat(np.arange(len(cell)), np.diff(indptr))
 
-    @property
-    def units_of_pixels(self) -> Ints:
-        """(pixels,) the units that the channels of each input pixel are in, of all columns; not with delays."""
-        pixels = self.input_shape[0] * self.input_shape[1]
-        return np.ones(pixels, np.int64) if self.runs is None else np.diff(self._runs_of[0])
-
     @cached_property
-    def _runs_of(self) -> tuple[Ints, Ints]:
-        """Where the runs of each pixel begin (pixels + 1,), and all of them."""
-        pixel = self.run_pixel
-        assert pixel is not None  # there are runs
-        count = np.bincount(pixel, minlength=self.input_shape[0] * self.input_shape[1])
-        return np.append(0, np.cumsum(count)), np.argsort(pixel, kind="stable")
+    def units_by_cell(self) -> tuple[Ints, Ints]:
+        """Where the units of the axons of each cell begin (cells + 1,), and all of them; of all columns without delays."""
+        cells, channels = self.input_shape[0] * self.input_shape[1] * self.groups, self.input_shape[2]
+        if self.runs is None or self.column_order is None:
+            return np.arange(cells + 1), np.arange(cells) // self.groups
+        pixel = self.column_order // channels
+        cell = pixel * self.groups + (self.column_order - pixel * channels) // self.weight.shape[3]
+        unit = np.zeros(self.columns, np.int64)
+        unit[self.runs[1:]] = 1
+        unit = np.cumsum(unit)
+        new = np.flatnonzero((np.diff(cell, prepend=-1) != 0) | (np.diff(unit, prepend=-1) != 0))
+        first = np.append(0, np.cumsum(np.bincount(cell[new], minlength=cells)))
+        return first, unit[new][np.argsort(cell[new], kind="stable")]
 
     def destinations(self, rows: Ints, columns: Range, delayed: bool) -> Ints:
         found = np.zeros(self.units(delayed).count, np.int64)

@@ -78,13 +78,6 @@ class Window:
         first = np.diff(self.column_order, prepend=-2) != 1
         return np.flatnonzero(first | (self.column_order % self.input_shape[2] == 0))
 
-    @cached_property
-    def run_pixel(self) -> Ints | None:
-        """The input pixel of each of `runs`."""
-        if self.column_order is None or self.runs is None:
-            return None
-        return np.asarray(self.column_order[self.runs] // self.input_shape[2])
-
     def stretches(self, first: int, last: int) -> Iterator[Range]:
         """The neurons at the rows ``first:last`` as ranges of the output shape, as few as follow one another."""
         if self.row_order is None:

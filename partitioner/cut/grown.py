@@ -41,24 +41,23 @@ class TileGrowth:
         self._view, self._direct = view, len(parts) - len(convs)
         order = convs[0][0].row_order if convs else None
         self._order = _NONE if order is None else order
-        table = [  # height, channels, height of the input, channels of a group, lists of a group, and their format
-            (*s.output_shape[1:], s.input_shape[1], s.output_shape[2] // s.groups, s.weight[0].size, *form[:2])
-            for s, form in convs
+        table = [  # height, channels, height of the input, groups, lists of a group, and their format
+            (*s.output_shape[1:], s.input_shape[1], s.groups, s.weight[0].size, *form[:2]) for s, form in convs
         ]
         self._parts = np.array(table, np.int64).reshape(-1, 7)
         self._xs, self._ys = (_stacked([s.leads[axis] for s, _ in convs]) for axis in (0, 1))
-        self._units = _stacked([s.units_of_pixels[None] for s, _ in convs])[:, 0]
+        self._units = [_stacked([s.units_by_cell[k][None] for s, _ in convs])[:, 0] for k in (0, 1)]
 
     def tiles(self, sends: Sends, limits: Limits, most: int, stops: Ints | None) -> GrownTiles:
         """As long as the limits of a core, `most` rows and the places where a tile should end (`cut.rules.Rule`) allow."""
-        synapses = self._order, self._parts, self._xs, self._ys, self._units
+        synapses = self._order, self._parts, self._xs, self._ys, *self._units
         return _tiles(self._view, sends, limits, most, stops, (0, self._direct), synapses)
 
 
 def grown_reducers(view: View, words: int, sends: Sends, limits: Limits) -> GrownTiles:
     """Reducers of rows that receive `words` messages each, as long as the limits of a core allow."""
     _, stored, axons, _, _ = view.reducer(1, words, 0)
-    nothing = _NONE, _NONE.reshape(0, 7), *(_NONE.reshape(0, 1, 1),) * 2, _NONE.reshape(0, 1)
+    nothing = _NONE, _NONE.reshape(0, 7), *(_NONE.reshape(0, 1, 1),) * 2, *(_NONE.reshape(0, 1),) * 2
     return _tiles(view, sends, limits, view.rows, None, (stored, axons), nothing)
 
 
@@ -84,8 +83,8 @@ def _tiles(
 
 
 def grows(view: View) -> bool:
-    """Whether pixels say what its tiles cost: convolutions without delays, of which the channels of a pixel are alike, and
-    direct connections, with all neurons in one order."""
+    """Whether cells say what its tiles cost: convolutions without delays, and direct connections, with all neurons in one
+    order."""
     parts = [part.projection for part in view.segments]
     orders = {id(p.synapse.row_order) for p in parts if isinstance(p.synapse, Conv)}
     return (
@@ -110,7 +109,7 @@ def _stacked(arrays: Sequence[Ints]) -> Ints:
 
 
 @jit
-def _grow(size, most, room, fixed, begin, end, stops, order, parts, xs, ys, units):  # type: ignore[no-untyped-def]
+def _grow(size, most, room, fixed, begin, end, stops, order, parts, xs, ys, first_unit, units):  # type: ignore[no-untyped-def]
     """(tiles, 6) first row, row behind the last, rows, bytes of synapses, entries of axons and of destinations; how often
     each budget ended a tile, and the first such tile; whether one row fits no core, which is then the last of the tiles."""
     neuron, table, axon, row_bytes, row_axons, always, reserve = fixed
@@ -118,8 +117,9 @@ def _grow(size, most, room, fixed, begin, end, stops, order, parts, xs, ys, unit
     full, first = np.zeros(len(room), np.int64), np.full(len(room), size, np.int64)
     past, used = np.empty((min(most, size) + 1, 3), np.int64), np.empty(len(room), np.int64)
     # What was seen last by the tile that begins at which row.
-    seen, pixels = np.full(units.shape, -1, np.int64), np.full((len(parts), xs.shape[1] * ys.shape[1]), -1, np.int64)
-    widest = parts[:, 1].max() if len(parts) else 0
+    widest, most_groups = (parts[:, 1].max(), parts[:, 3].max()) if len(parts) else (0, 0)
+    spots = np.full((len(parts), xs.shape[1] * ys.shape[1] * most_groups), -1, np.int64)
+    seen, met = np.full(first_unit.shape, -1, np.int64), np.full(units.shape, -1, np.int64)
     channels, groups = np.full((len(parts), widest), -1, np.int64), np.full((len(parts), widest), -1, np.int64)
     outputs = np.zeros((len(parts), widest), np.int64)
     row = 0
@@ -130,21 +130,28 @@ def _grow(size, most, room, fixed, begin, end, stops, order, parts, xs, ys, unit
             for k in range(len(parts)):
                 pixel = at // parts[k, 1]
                 channel = at - pixel * parts[k, 1]
+                g = channel * parts[k, 3] // parts[k, 1]
                 if channels[k, channel] != row:
                     channels[k, channel] = row
-                    g, kernel, bits = channel // parts[k, 3], parts[k, 4], parts[k, 6]
+                    kernel, bits = parts[k, 4], parts[k, 6]
                     if groups[k, g] != row:
                         groups[k, g], outputs[k, g] = row, 0
                         stored += kernel * parts[k, 5]
                     outputs[k, g] += 1
                     stored += kernel * ((outputs[k, g] * bits + 7) // 8 - ((outputs[k, g] - 1) * bits + 7) // 8)
-                if pixels[k, pixel] != row:
-                    pixels[k, pixel] = row
-                    for x in xs[k, pixel // parts[k, 0]]:
-                        for y in ys[k, pixel % parts[k, 0]]:
-                            if x >= 0 and y >= 0 and seen[k, x * parts[k, 2] + y] != row:
-                                seen[k, x * parts[k, 2] + y] = row
-                                axons += units[k, x * parts[k, 2] + y]
+                spot = pixel * parts[k, 3] + g
+                if spots[k, spot] == row:
+                    continue
+                spots[k, spot] = row
+                for x in xs[k, pixel // parts[k, 0]]:
+                    for y in ys[k, pixel % parts[k, 0]]:
+                        cell = (x * parts[k, 2] + y) * parts[k, 3] + g
+                        if x < 0 or y < 0 or seen[k, cell] == row:
+                            continue
+                        seen[k, cell] = row
+                        for u in range(first_unit[k, cell], first_unit[k, cell + 1]):
+                            axons += met[k, units[k, u]] != row
+                            met[k, units[k, u]] = row
             rows += 1
             sent, entries, bytes_ = end[row + rows] - begin[row], axons + row_axons * rows, stored + row_bytes * rows
             out = always * rows + sent + (sent * reserve + 99) // 100
