@@ -100,7 +100,9 @@ def grows(view: View) -> bool:
 
 
 def _stacked(arrays: Sequence[Ints]) -> Ints:
-    """Arrays of two axes as one of three, filled up with -1."""
+    """Arrays of two axes as one of three, filled up with -1; no copy of one alone, which others may hold too."""
+    if len(arrays) == 1:
+        return arrays[0][None]
     shape = np.array([a.shape for a in arrays], np.int64).reshape(-1, 2).max(axis=0, initial=1)
     found = np.full((len(arrays), *shape.tolist()), -1, np.int64)
     for place, a in zip(found, arrays, strict=True):
