@@ -195,9 +195,17 @@ class Conv(Window, Synapse):
             return Units(len(self.runs), 1, self.runs)
         return Units(self.columns // self.input_shape[2], self.input_shape[2])
 
+    @cached_property
+    def _costs(self) -> dict[tuple[Range, Range, ListFormat, bool], tuple[int, int]]:
+        """What `cost` has found: whoever cuts a population asks for the same tiles again and again."""
+        return {}
+
     def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
-        stored, axons = self.costs(np.array([rows], np.int64), columns, form, delayed)
-        return int(stored[0]), int(axons[0])
+        key = rows, columns, form, delayed
+        if key not in self._costs:
+            stored, axons = self.costs(np.array([rows], np.int64), columns, form, delayed)
+            self._costs[key] = int(stored[0]), int(axons[0])
+        return self._costs[key]
 
     def costs(self, rows: Ints, columns: Range, form: ListFormat, delayed: bool) -> tuple[Ints, Ints]:
         stored = [self.kernel_bytes((first, last), columns, form) for first, last in rows.tolist()]
