@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,10 +11,6 @@ from neurodeploy.flow.words import Range
 from neurodeploy.ir.arrange import laid_out
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
-from neurodeploy.ir.synapse import Touch
-
-#: Runs of axons that come together.
-LUMP = 1 << 16
 
 
 class Stream(NamedTuple):
@@ -50,22 +46,8 @@ def joined_streams(
     starts = starts[kept]
     messages = (total[ends] - total[starts]) * step
     runs = np.searchsorted(starts, np.append(joined, len(home)))
-    for held in _lumps(p.synapse.joined_touches(rows[tiles])):
-        run, tile, fan = (np.concatenate(part) for part in zip(*held, strict=True))
+    for run, tile, fan in p.synapse.joined_touches(rows[tiles]):
         sizes = runs[run + 1] - runs[run]
         axon = laid_out(runs[run], sizes)[1]
         tile, fan, sent = np.repeat(tile, sizes), np.repeat(fan, sizes), messages[axon]
         yield Stream(p.name, starts[axon], home[starts[axon]], tiles[tile], sent, sent * fan, p.synapse.shared)
-
-
-def _lumps(touches: Iterable[Touch]) -> Iterator[list[Touch]]:
-    """Touches of several tiles together, up to `LUMP` of them."""
-    held, count = list[Touch](), 0
-    for touch in touches:
-        held.append(touch)
-        count += len(touch.axon)
-        if count >= LUMP:
-            yield held
-            held, count = [], 0
-    if held:
-        yield held

@@ -217,7 +217,7 @@ def _loads(legs: Legs, meshes: int, shape: tuple[int, int], multicast: bool) -> 
 class _Reach(NamedTuple):
     """Of each group of pairs one of its members and how far it reaches to both sides of its root."""
 
-    first: Ints
+    first: Ints | slice
     low: Ints
     high: Ints
 
@@ -225,7 +225,7 @@ class _Reach(NamedTuple):
 def _spans(key: Ints | None, root: Ints, leaf: Ints) -> _Reach:
     """Pairs of one key are a group; without a key each pair is one."""
     if key is None:
-        return _Reach(np.arange(len(root)), np.minimum(root, leaf), np.maximum(root, leaf))
+        return _Reach(slice(None), np.minimum(root, leaf), np.maximum(root, leaf))
     if not len(key):
         return _Reach(key, key, key)
     order = np.argsort(key, kind="stable")
@@ -241,10 +241,10 @@ def _both(
     lines: int, length: int, line: Ints, root: Ints, reach: _Reach, weight: Messages
 ) -> tuple[Messages, Messages]:
     """(lines, length - 1) messages upwards from each root to `high`, and downwards to `low`."""
-    found = []
+    found, begin = [], line * (length + 1)
     for low, high in ((root, reach.high), (reach.low, root)):
-        steps = np.zeros((lines, length + 1), weight.dtype)
-        np.add.at(steps, (line, low), weight)
-        np.add.at(steps, (line, high), -weight)
-        found.append(steps.cumsum(axis=1)[:, : length - 1])
+        steps = np.zeros(lines * (length + 1), weight.dtype)
+        np.add.at(steps, begin + low, weight)
+        np.add.at(steps, begin + high, -weight)
+        found.append(steps.reshape(lines, length + 1).cumsum(axis=1)[:, : length - 1])
     return found[0], found[1]

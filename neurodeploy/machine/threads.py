@@ -11,15 +11,16 @@ from __future__ import annotations
 import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 #: Least work of a call (multiply-adds, or weighted elements) that is worth waking a second thread: 0.1 ms.
 GRAIN = 2_000_000
 #: Parts for each thread: enough to even out the shares, few enough that handing them out costs nothing.
 PARTS = 4
 
+Key = TypeVar("Key")
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
 
@@ -84,3 +85,19 @@ def split(kernel: Callable[..., Any], work: int, *args: Any) -> None:
     for other in others:
         if not other.cancel():
             other.result()
+
+
+def each_once(work: Callable[[Key], None], keys: Iterable[Key]) -> None:
+    """Call ``work(key)`` once for every key, on at most `thread_count()` threads; the order is nobody's business.
+
+    It pays where most of the time is spent without the GIL. What the first one raises is raised when all have ended.
+    """
+    every = list(keys)
+    threads = min(thread_count(), len(every))
+    if threads < 2:
+        for key in every:
+            work(key)
+        return
+    with ThreadPoolExecutor(threads, thread_name_prefix="neurodeploy") as pool:
+        for done in [pool.submit(work, key) for key in every]:
+            done.result()

@@ -18,12 +18,14 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
+from neurodeploy.ir.arrange import laid_out
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.synapse import Coo, ListFormat, Range, Synapse, Touch, within
 from neurodeploy.ir.typed import Row, array, flag, integer, integers
 from neurodeploy.ir.units import Units
-from neurodeploy.synapses.window import Valid, Window, boxes
+from neurodeploy.synapses.window import Window, boxes
 
 #: The fields that have a number for each side.
 PAIRS = ("stride", "padding", "dilation", "output_padding")
@@ -128,6 +130,13 @@ class Conv(Window, Synapse):
                 counts += along_x[:, None, None] * along_y[:, None] * self._targets(*channels)
         return self._by_column(counts)
 
+    def axons(self, rows: Range | None = None) -> NDArray[np.bool_]:
+        found = np.zeros(self.input_shape[0] * self.input_shape[1] * self.groups, np.bool_)
+        for _, cell, _ in self.cells(np.array([within(rows, self)], np.int64)):
+            found[cell] = True
+        each = np.repeat(found, self.weight.shape[3])
+        return each if self.column_order is None else np.asarray(each[self.column_order])
+
     def nonzero_fan_out(self) -> Ints:
         """For every tap and input channel, its non-zero weights onto each input pixel from which it reaches an output."""
         width, height, _ = self.output_shape
@@ -156,16 +165,14 @@ class Conv(Window, Synapse):
         return np.maximum(flat, 0).sum(axis=1, dtype=np.int64), np.minimum(flat, 0).sum(axis=1, dtype=np.int64)
 
     def _touches(self, rows: Ints, first: int, last: int) -> Iterator[Touch]:
-        """Tile by tile."""
-        channels, each = self.input_shape[2], self.weight.shape[3]
-        for index, (start, stop) in enumerate(rows.tolist()):
-            pixels, fan = self.fan(start, stop)
-            axon = (pixels[:, None] * channels + np.arange(channels, dtype=np.int64)).reshape(-1)
+        """Some tiles together."""
+        each = self.weight.shape[3]
+        for tile, cell, fan in self.cells(rows):
+            axon = (cell[:, None] * each + np.arange(each, dtype=np.int64)).reshape(-1)
             if self.column_place is not None:
                 axon = self.column_place[axon]
-            count = np.repeat(fan, each, axis=1).reshape(-1)
-            kept = (count > 0) & (axon >= first) & (axon < last)
-            yield Touch(axon[kept], np.full(int(kept.sum()), index, np.int64), count[kept])
+            kept = (axon >= first) & (axon < last)
+            yield Touch(axon[kept], np.repeat(tile, each)[kept], np.repeat(fan, each)[kept])
 
     @cached_property
     def joined(self) -> Ints | None:
@@ -175,16 +182,10 @@ class Conv(Window, Synapse):
         return np.arange(0, self.columns, self.input_shape[2], dtype=np.int64) if self.runs is None else self.runs
 
     def joined_touches(self, rows: Ints) -> Iterator[Touch]:
-        """Tile by tile."""
-        place = self.run_pixel
-        for index, (start, stop) in enumerate(rows.tolist()):
-            runs, fan = self.fan(start, stop)
-            if place is not None:
-                by_pixel = np.zeros(self.input_shape[0] * self.input_shape[1], np.int64)
-                by_pixel[runs] = fan[:, 0]
-                runs, fan = np.flatnonzero(by_pixel[place]), by_pixel[place, None]
-                fan = fan[runs]
-            yield Touch(runs, np.full(len(runs), index, np.int64), fan[:, 0])
+        """Some tiles together."""
+        for tile, cell, fan in self.cells(rows):
+            run, place = self._units_of(cell)
+            yield Touch(run, tile[place], fan[place])
 
     def units(self, delayed: bool) -> Units:
         """The channels of a pixel, where they follow one another."""
@@ -202,17 +203,16 @@ class Conv(Window, Synapse):
     def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
         key = rows, columns, form, delayed
         if key not in self._costs:
-            self._costs[key] = self._cost(*key)
+            stored, axons = self.costs(np.array([rows], np.int64), columns, form, delayed)
+            self._costs[key] = int(stored[0]), int(axons[0])
         return self._costs[key]
 
-    def _cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
-        if self._whole_units(columns, delayed):
-            every = self.run_pixel is None
-            axons = self.seen_count(*rows) if every else int(np.count_nonzero(self._units_seen(*rows)))
-        else:
-            touched = [touch.axon for touch in self.touches(np.array([rows], np.int64), columns)]
-            axons = len(np.unique(self.units(delayed).of(np.concatenate(touched))))
-        return self.kernel_bytes(rows, columns, form), axons
+    def costs(self, rows: Ints, columns: Range, form: ListFormat, delayed: bool) -> tuple[Ints, Ints]:
+        stored = [self.kernel_bytes((first, last), columns, form) for first, last in rows.tolist()]
+        axons = np.zeros(len(rows), np.int64)
+        for tile, _ in self._units_met(rows, columns, delayed):
+            axons += np.bincount(tile, minlength=len(rows))
+        return np.array(stored, np.int64), axons
 
     def kernel_bytes(self, rows: Range, columns: Range, form: ListFormat) -> int:
         """The kernel lists of the input channels in `columns` for the output channels in `rows`."""
@@ -229,29 +229,59 @@ class Conv(Window, Synapse):
         lists = int((inputs[used] * (form.header + -(-outputs[used] * form.bits // 8))).sum())
         return int(self.weight.shape[1] * self.weight.shape[2]) * lists
 
-    def _whole_units(self, columns: Range, delayed: bool) -> bool:
-        """Whether pixels say which units reach some rows: not with delays, of a part of the columns, or of torn channels in
-        groups."""
-        return not delayed and columns == (0, self.columns) and (self.runs is None or self.groups == 1)
+    def whole_units(self, columns: Range, delayed: bool) -> bool:
+        """Whether cells say which units reach some rows: not with delays, and not of a part of the columns."""
+        return not delayed and columns == (0, self.columns)
 
-    def _units_seen(self, start: int, stop: int) -> Valid:
-        """Which units of all columns reach the rows ``start:stop``."""
-        seen = self.seen(start, stop)
-        return seen if self.run_pixel is None else np.asarray(seen[self.run_pixel])
+    def _units_met(self, rows: Ints, columns: Range, delayed: bool) -> Iterator[tuple[Ints, Ints]]:
+        """Each (tile, unit of these columns) of which the unit has a synapse in the tile, in pieces of whole tiles."""
+        if self.whole_units(columns, delayed):
+            for tile, cell, _ in self.cells(rows):
+                met, place = self._units_of(cell)
+                yield (tile[place], met) if self.groups == 1 else _once(tile[place], met)
+        else:
+            unit = self.units(delayed)
+            for touch in self.touches(rows, columns):
+                yield _once(touch.tile, unit.of(touch.axon))
+
+    def _units_of(self, cell: Ints) -> tuple[Ints, Ints]:
+        """The units of the axons of each cell, and for each the place of its cell."""
+        if self.runs is None:
+            return cell // self.groups, np.arange(len(cell))
+        first, unit = self.units_by_cell
+        indptr, at = laid_out(first[cell], first[cell + 1] - first[cell])
+        return unit[at], np.repeat(np.arange(len(cell)), np.diff(indptr))
+
+    @cached_property
+    def units_by_cell(self) -> tuple[Ints, Ints]:
+        """Where the units of the axons of each cell begin (cells + 1,), and all of them; of all columns without delays."""
+        cells, channels = self.input_shape[0] * self.input_shape[1] * self.groups, self.input_shape[2]
+        if self.runs is None or self.column_order is None:
+            return np.arange(cells + 1), np.arange(cells) // self.groups
+        pixel = self.column_order // channels
+        cell = pixel * self.groups + (self.column_order - pixel * channels) // self.weight.shape[3]
+        unit = np.zeros(self.columns, np.int64)
+        unit[self.runs[1:]] = 1
+        unit = np.cumsum(unit)
+        new = np.flatnonzero((np.diff(cell, prepend=-1) != 0) | (np.diff(unit, prepend=-1) != 0))
+        first = np.append(0, np.cumsum(np.bincount(cell[new], minlength=cells)))
+        return first, unit[new][np.argsort(cell[new], kind="stable")]
 
     def destinations(self, rows: Ints, columns: Range, delayed: bool) -> Ints:
-        own = self.units(delayed)
-        found = np.zeros(own.count, np.int64)
-        if self._whole_units(columns, delayed):
-            for start, stop in rows.tolist():
-                found += self._units_seen(start, stop)
-        else:
-            for touch in self.touches(rows, columns):
-                found[np.unique(own.of(touch.axon))] += 1
+        found = np.zeros(self.units(delayed).count, np.int64)
+        for _, unit in self._units_met(rows, columns, delayed):
+            found += np.bincount(unit, minlength=len(found))
         return found
 
     def arranged(self, rows: Ints | None, columns: Ints | None) -> tuple[Conv, Any]:
         return replace(self, row_order=rows, column_order=columns), None
+
+
+def _once(tile: Ints, unit: Ints) -> tuple[Ints, Ints]:
+    """Each pair once."""
+    width = int(unit.max(initial=0)) + 1
+    key = np.unique(tile * width + unit)
+    return key // width, key % width
 
 
 def _channels(span: Range, channels: int, order: Ints | None) -> Ints:

@@ -78,5 +78,11 @@ class Direct(Synapse):
         inside = (tiles >= 0) & (axons < rows[tiles.clip(0), 1])
         yield Touch(axons[inside], tiles[inside].astype(np.int64), np.zeros(int(inside.sum()), np.int64))
 
+    def destinations(self, rows: Ints, columns: Range, delayed: bool) -> Ints:
+        found = np.zeros(self.size, np.int64)
+        for start, stop in rows.clip(*columns).tolist():
+            found[start:stop] += 1
+        return found
+
     def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
         return 0, max(0, min(rows[1], columns[1]) - max(rows[0], columns[0]))

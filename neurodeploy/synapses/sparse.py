@@ -183,11 +183,7 @@ class Sparse(Synapse):
 
     def _touches(self, rows: Ints, first: int, last: int) -> Iterator[Touch]:
         """Targets ascend under an axon, so the synapses of one axon into one tile stand together."""
-        tile_of = np.full(self.rows, -1, np.int32)
-        for index, (start, stop) in enumerate(rows):
-            tile_of[start:stop] = index
-        for piece in self.pieces(first, last, synapse.PIECE):
-            tile = tile_of[piece.target]
+        for piece, tile in self._tiles(rows, first, last):
             axon = np.repeat(np.arange(piece.first, piece.stop, dtype=np.int64), self.lengths(piece.first, piece.stop))
             new = np.empty(len(tile), np.bool_)
             new[:1] = True
@@ -196,6 +192,23 @@ class Sparse(Synapse):
             fan = np.diff(starts, append=len(tile))
             kept = tile[starts] >= 0
             yield Touch(axon[starts][kept], tile[starts][kept].astype(np.int64), fan[kept].astype(np.int64))
+
+    def _tiles(self, rows: Ints, first: int, last: int) -> Iterator[tuple[Piece, NDArray[np.int32]]]:
+        """The axons in pieces, and the range of rows that each target is in, -1 for none."""
+        tile_of = np.full(self.rows, -1, np.int32)
+        for index, (start, stop) in enumerate(rows.tolist()):
+            tile_of[start:stop] = index
+        for piece in self.pieces(first, last, synapse.PIECE):
+            yield piece, tile_of[piece.target]
+
+    def destinations(self, rows: Ints, columns: Range, delayed: bool) -> Ints:
+        found = np.zeros(self.columns, np.int64)
+        for piece, tile in self._tiles(rows, *columns):
+            new = np.ones(len(tile) + 1, np.bool_)
+            new[1:-1] = tile[1:] != tile[:-1]
+            new[self.indptr[piece.first : piece.stop].astype(np.int64) - piece.start] = True
+            found[piece.first : piece.stop] = self._counted(piece.first, piece.stop, new[:-1] & (tile >= 0))
+        return found
 
     def cost(self, rows: Range, columns: Range, form: ListFormat, delayed: bool) -> tuple[int, int]:
         """Of all rows without a look at targets."""

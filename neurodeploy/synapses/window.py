@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from neurodeploy.ir.arrange import inverse
 from neurodeploy.ir.fixedpoint import Ints
-from neurodeploy.ir.synapse import Range
+from neurodeploy.ir.synapse import PIECE, Range
+from neurodeploy.synapses.window_kernels import reaching
 
 Valid = NDArray[np.bool_]
 #: Taps of all pairs of pixels along a side are kept up to so many.
@@ -76,18 +77,6 @@ class Window:
             return None
         first = np.diff(self.column_order, prepend=-2) != 1
         return np.flatnonzero(first | (self.column_order % self.input_shape[2] == 0))
-
-    @cached_property
-    def row_pixel(self) -> Ints:
-        """The output pixel of each row."""
-        return np.asarray((np.arange(self.rows) if self.row_order is None else self.row_order) // self.output_shape[2])
-
-    @cached_property
-    def run_pixel(self) -> Ints | None:
-        """The input pixel of each of `runs`."""
-        if self.column_order is None or self.runs is None:
-            return None
-        return np.asarray(self.column_order[self.runs] // self.input_shape[2])
 
     def stretches(self, first: int, last: int) -> Iterator[Range]:
         """The neurons at the rows ``first:last`` as ranges of the output shape, as few as follow one another."""
@@ -167,59 +156,6 @@ class Window:
         same = np.broadcast_arrays(row, column, index)
         return same[0].reshape(-1), same[1].reshape(-1), same[2].reshape(-1)
 
-    def pixels(self, start: int, stop: int) -> Ints:
-        """The output pixels of the rows ``start:stop``, ascending."""
-        width, height, out = self.output_shape
-        if self.row_order is None:
-            return np.arange(start // out, -(-stop // out), dtype=np.int64)
-        here = np.zeros(width * height, np.bool_)
-        here[self.row_order[start:stop] // out] = True
-        return np.flatnonzero(here)
-
-    def output_pixels(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        """The output pixels of the rows ``start:stop``, ascending, and (pixels, groups) how many of their channels are
-        among these rows."""
-        out, groups = self.output_shape[2], self.groups
-        pixel, each = self.pixels(start, stop), out // groups
-        if self.row_order is not None:
-            neurons = self.row_order[start:stop]
-            key = np.searchsorted(pixel, neurons // out) * groups + neurons % out // each
-            return pixel, np.bincount(key, minlength=len(pixel) * groups).reshape(-1, groups).astype(np.int64)
-        edges = pixel[:, None] * out + np.arange(groups + 1, dtype=np.int64) * each
-        return pixel, np.diff(edges.clip(start, stop), axis=1)
-
-    def reached(self, pixel: Ints) -> Iterator[tuple[Ints, Valid]]:
-        """For each kernel position the input pixels of these output pixels, and which of them have one."""
-        x, y = np.divmod(pixel, self.output_shape[1])
-        lines = [self._input(1, y, j) for j in range(self.weight.shape[2])]
-        for i in range(self.weight.shape[1]):
-            a, valid_a = self._input(0, x, i)
-            for b, valid_b in lines:
-                valid = valid_a & valid_b
-                yield (a * self.input_shape[1] + b)[valid], valid
-
-    def _input(self, axis: int, position: Ints, kernel: int) -> tuple[Ints, Valid]:
-        """Input coordinate that kernel index `kernel` brings to output coordinate `position`, and whether there is one."""
-        stride, padding, dilation = self.stride[axis], self.padding[axis], self.dilation[axis]
-        if self.transposed:
-            found, rest = np.divmod(position + (padding - kernel * dilation), stride)
-            return found, (rest == 0) & (found >= 0) & (found < self.input_shape[axis])
-        found = position * stride + (kernel * dilation - padding)
-        return found, (found >= 0) & (found < self.input_shape[axis])
-
-    def seen(self, start: int, stop: int) -> Valid:
-        """Which input pixels reach the rows ``start:stop``."""
-        if self.row_order is None:
-            map_ = np.zeros(self.input_shape[:2], np.bool_)
-            for xs, ys, _ in boxes(
-                (*self.output_shape[:2], 1), start // self.output_shape[2], -(-stop // self.output_shape[2])
-            ):
-                map_ |= (self.along(0, *xs) > 0)[:, None] & (self.along(1, *ys) > 0)
-            return map_.reshape(-1)
-        here = np.zeros(self.output_shape[0] * self.output_shape[1], np.bool_)
-        here[self.row_pixel[start:stop]] = True
-        return self.spread(here.reshape(self.output_shape[:2])).reshape(-1)
-
     def spread(self, here: Valid) -> Valid:
         """(.., input x, input y): which input pixels reach any of the output pixels `here` (.., output x, output y)."""
         found = np.zeros((*here.shape[:-2], *self.input_shape[:2]), np.bool_)
@@ -229,47 +165,29 @@ class Window:
         return found
 
     @cached_property
-    def _seen_counts(self) -> dict[Range, int]:
-        """What `seen_count` has counted."""
-        return {}
+    def leads(self) -> tuple[Ints, Ints]:
+        """For each axis (output pixels, taps): the input pixel that a tap reads, -1 for none."""
+        found = []
+        for axis in (0, 1):
+            target, source, tap = self.pairs(axis, 0, self.output_shape[axis])
+            lead = np.full((self.output_shape[axis], self.weight.shape[1 + axis]), -1, np.int64)
+            lead[target, tap] = source
+            found.append(lead)
+        return found[0], found[1]
 
-    def seen_count(self, start: int, stop: int) -> int:
-        """How many input pixels reach the rows ``start:stop``; of rows in their places it depends on their pixels alone."""
-        out = self.output_shape[2]
-        key = (start, stop) if self.row_order is not None else (start // out, -(-stop // out))
-        if key not in self._seen_counts:
-            self._seen_counts[key] = int(np.count_nonzero(self.seen(start, stop)))
-        return self._seen_counts[key]
+    def cells(self, rows: Ints) -> Iterator[tuple[Ints, Ints, Ints]]:
+        """(range, cell, synapses of each of its axons) of the ranges `rows` (n, 2), in pieces of whole ranges.
 
-    def fan(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        """The input pixels that reach the rows ``start:stop``, ascending, and (pixels, groups) synapses of each axon.
-
-        All channels of a group have equally many synapses from a pixel: every kernel position holds all of them.
+        A cell is the channels of one group of an input pixel, the axons ``cell * size + range(size)`` in their places, size
+        the input channels of a group: every kernel position holds all of them. The cells of a range ascend.
         """
-        if self.row_order is None:
-            return self._fan_of_boxes(start, stop)
-        pixel, counts = self.output_pixels(start, stop)
-        seen = np.zeros(self.input_shape[0] * self.input_shape[1], np.bool_)
-        reached = list(self.reached(pixel))
-        for places, _ in reached:
-            seen[places] = True
-        found = np.flatnonzero(seen)
-        index = np.cumsum(seen) - 1
-        fan = np.zeros((len(found), self.groups), np.int64)
-        for places, valid in reached:
-            fan[index[places]] += counts[valid]  # one kernel position meets an input pixel once at most
-        return found, fan
-
-    def _fan_of_boxes(self, start: int, stop: int) -> tuple[Ints, Ints]:
-        """`fan` of rows that are a few boxes."""
-        each = self.output_shape[2] // self.groups
-        whole = np.zeros((*self.input_shape[:2], self.groups), np.int64)
-        for xs, ys, (first, last) in boxes(self.output_shape, start, stop):
-            edges = (np.arange(self.groups + 1, dtype=np.int64) * each).clip(first, last)
-            whole += (self.along(0, *xs)[:, None] * self.along(1, *ys))[:, :, None] * np.diff(edges)
-        flat = whole.reshape(-1, self.groups)
-        found = np.flatnonzero(flat[:, 0] if self.groups == 1 else flat.any(axis=1))
-        return found, flat[found]
+        order = np.zeros(0, np.int64) if self.row_order is None else self.row_order
+        done, most = 0, PIECE // self.weight.shape[3] + 1
+        while done < len(rows):
+            found, done = reaching(
+                rows, done, most, order, self.output_shape, self.groups, self.input_shape, *self.leads
+            )
+            yield found[0], found[1], found[2]
 
 
 def _regular(index: Ints) -> slice:

@@ -47,7 +47,7 @@ from neurodeploy.ir.chip import ChipSpec
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import BLOCK
 from partitioner.cost.budget import NOTHING, RESOURCES, Demand, Limits, add, core_limits, times
-from partitioner.cost.lists import one_tile
+from partitioner.cost.lists import Destinations, one_tile
 from partitioner.cost.population import View
 
 #: Costs of a row count in 2**-20 of a byte, an axon or a neuron, parts of a core in 2**-14 of that.
@@ -109,7 +109,9 @@ def least_demand(view: View) -> Demand:
     Further cuts repeat lists, headers and entries and save nothing."""
     rows = (0, view.rows)
     costs = [one_tile(part, rows, view.whole, view.form) for part in view.segments]
-    read = {p.name: np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1) for p in view.outgoing}
+    read = {
+        p.name: Destinations(np.minimum(p.units.sums(p.synapse.axons().astype(np.int64)), 1)) for p in view.outgoing
+    }
     return view.home(view.rows, sum(c[0] for c in costs), sum(c[1] for c in costs), view.sends(read).count(rows))
 
 

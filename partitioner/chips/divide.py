@@ -125,18 +125,23 @@ def divide(
     else:
         pins, before = full.pin_count, best.cut
 
+        quick = pins > FEW_PINS and not thorough
+
+        def loose() -> bool:
+            return 4 * best.cut < 3 * before
+
         def improve() -> None:
             for _ in range(CYCLES):
                 last = best
                 attempt("improved", 0.2 * SECONDS_A_PIN * pins, partial(_hypergraph, task, weighted, seed, last.chip))
-                if best is last or 100 * (last.cut - best.cut) < last.cut:
+                if best is last or 100 * (last.cut - best.cut) < last.cut or (quick and loose()):
                     break
 
         improve()
-        if pins <= FEW_PINS or (pins <= MOST_PINS and (thorough or 4 * best.cut < 3 * before)):
+        if pins <= FEW_PINS or (pins <= MOST_PINS and (thorough or loose())):
             order = best
-            attempt("hypergraph", SECONDS_A_PIN * pins, lambda: _hypergraph(task, weighted, seed))
-            if best is not order:
+            attempt("hypergraph", SECONDS_A_PIN * pins, lambda: _hypergraph(task, weighted, seed, quick=quick))
+            if (best is order) == quick:  # the V-cycles that were not waited for, or those of a better beginning
                 improve()
         else:
             notes.append(f"the hypergraph of {pins} pins was only improved from the best runs, not cut from nothing")
@@ -226,7 +231,7 @@ def _groups_first(task: Task, waste: int) -> Ints:
     return chip
 
 
-def _hypergraph(task: Task, hyper: Hyper, seed: int, start: Ints | None = None) -> Ints:
+def _hypergraph(task: Task, hyper: Hyper, seed: int, start: Ints | None = None, quick: bool = False) -> Ints:
     """Mt-KaHyPar's division of whole groups and single cores, or its V-cycle from `start`; overflow moves on."""
     block = _blocks(task)
     if start is not None:  # torn groups are no vertices
@@ -246,5 +251,5 @@ def _hypergraph(task: Task, hyper: Hyper, seed: int, start: Ints | None = None) 
         begin = np.empty(count, np.int64)
         begin[number] = start
     sizes = np.bincount(number, minlength=count).astype(np.int64)
-    part = hypergraph.partition(hyper.renumbered(number, count), sizes, task.capacity, fixed, seed, begin)
+    part = hypergraph.partition(hyper.renumbered(number, count), sizes, task.capacity, fixed, seed, begin, quick)
     return repair(hyper, part[number], task.capacity, task.fixed)

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
 from neurodeploy.ir.synapse import ListFormat
 from neurodeploy.ir.units import Units
+from neurodeploy.storage.stage_files import digest
 
 #: Bits of the delay of a synapse: 0..62 steps.
 DELAY_BITS = 6
@@ -98,11 +100,30 @@ def many_tiles(part: Segment, rows: Ints, columns: Range, form: Format) -> tuple
     return p.synapse.costs(rows, own, form.lists(p), p.delay is not None)
 
 
-def reached(part: Segment, blocks: Mapping[Range, Ints]) -> Ints:
-    """How many tiles each unit of the projection's columns reaches, by columns and disjoint row ranges: int64 (units,)."""
+@dataclass(frozen=True, eq=False)
+class Destinations:
+    """How many tiles each unit of a projection's columns reaches: `each` (units,)."""
+
+    each: Ints
+
+    @cached_property
+    def before(self) -> Ints:
+        """(units + 1,) the sum of those before each, and of all."""
+        found = np.zeros(len(self.each) + 1, np.int64)
+        np.cumsum(self.each, out=found[1:])
+        return found
+
+    @cached_property
+    def key(self) -> str:
+        """Equal where all are."""
+        return digest(self.each)
+
+
+def reached(part: Segment, blocks: Mapping[Range, Ints]) -> Destinations:
+    """Of the units of the projection's columns, by columns and disjoint row ranges."""
     found: Ints = np.zeros(part.units.count, np.int64)
     for columns, rows in blocks.items():
         own, p = part.within(columns), part.projection
         if own[0] < own[1]:
             found += p.synapse.destinations(rows, own, p.delay is not None)
-    return found
+    return Destinations(found)

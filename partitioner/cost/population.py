@@ -14,7 +14,7 @@ Weights are never looked at.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -35,44 +35,60 @@ from neurodeploy.ir.program import Program
 from neurodeploy.ir.synapse import Synapse
 from neurodeploy.ir.units import Units
 from neurodeploy.neurons.registry import get_model, memory_of, state_bytes, table_bytes
-from neurodeploy.storage.stage_files import digest
 from partitioner.classify import activity_of, group_of
 from partitioner.cost.budget import Demand
-from partitioner.cost.lists import Format, Segment, format_of
+from partitioner.cost.lists import Destinations, Format, Segment, format_of
 from partitioner.cost.sums import SUM_BYTES, Sums
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sends:
-    """The out-axons of a population: `always` a neuron, and for each projection its entries summed up unit by unit.
+    """The out-axons of a population: `always` a neuron, and for each projection those of its units.
 
     `reserve` per cent are counted on top while targets are not cut for good.
     """
 
     always: int
-    sums: tuple[tuple[Units, Ints], ...] = ()
+    sums: tuple[tuple[Units, Destinations], ...] = ()
     reserve: int = 0
 
     @property
     def key(self) -> tuple[object, ...]:
         """Equal where every neuron has as many."""
         starts = (None if own.starts is None else own.starts.tobytes() for own, _ in self.sums)
-        sums = ((own.size, start, digest(total)) for (own, total), start in zip(self.sums, starts, strict=True))
+        sums = ((own.size, start, fed.key) for (own, fed), start in zip(self.sums, starts, strict=True))
         return self.always, self.reserve, *sums
 
     def count(self, rows: Range) -> int:
         """Entries of the neurons `rows`: a unit that is cut by the range has its entry on both cores."""
         found = 0
-        for own, total in self.sums:
+        for own, fed in self.sums:
             first, last = own.span(*rows)
-            found += int(total[last] - total[first])
+            found += int(fed.before[last] - fed.before[first])
         return self.always * (rows[1] - rows[0]) + found + -(-found * self.reserve // 100)
+
+    def counts(self, rows: Sequence[Range]) -> list[int]:
+        """`count` of each."""
+        first, stop = np.array(rows, np.int64).reshape(-1, 2).T
+        found = np.zeros(len(rows), np.int64)
+        for own, fed in self.sums:
+            found += fed.before[own.of(stop - 1) + 1] - fed.before[own.of(first)]
+        return (self.always * (stop - first) + found + -(-found * self.reserve // 100)).tolist()  # type: ignore[no-any-return]
+
+    def edges(self, rows: int) -> tuple[Ints, Ints]:
+        """(rows + 1,) twice: a range of rows has ``end[last] - begin[first]`` entries beside `always` and `reserve`."""
+        begin, end, row = np.zeros(rows + 1, np.int64), np.zeros(rows + 1, np.int64), np.arange(rows)
+        for own, fed in self.sums:
+            unit = own.of(row)
+            begin[:-1] += fed.before[unit]
+            end[1:] += fed.before[unit + 1]
+        return begin, end
 
     def most(self, rows: int) -> int:
         """Entries of the neuron that has most, of so many."""
         each = np.zeros(rows, np.int64)
-        for own, total in self.sums:
-            each += np.diff(total)[own.of(np.arange(rows))]
+        for own, fed in self.sums:
+            each += fed.each[own.of(np.arange(rows))]
         found = int(each.max(initial=0))
         return self.always + found + -(-found * self.reserve // 100)
 
@@ -133,9 +149,9 @@ class View(Ends):
         """The same with at least so many bytes set aside for each neuron, and for each row where its sums are made."""
         return replace(self, neuron=max(self.neuron, state), sums=replace(self.sums, least=state))
 
-    def sends(self, reached: Table[str, Ints]) -> Sends:
-        """`reached`: projection -> destinations of each unit (`cost.lists.reached`)."""
-        return Sends(self.outputs, tuple((p.units, before(reached[p.name])) for p in self.outgoing))
+    def sends(self, reached: Table[str, Destinations]) -> Sends:
+        """`reached`: by projection."""
+        return Sends(self.outputs, tuple((p.units, reached[p.name]) for p in self.outgoing))
 
     def tile(self, rows: int, columns: int, words: int) -> Demand:
         """A shard with so many of the columns, all of whose synapses are all-to-all, and `words` messages a row."""
@@ -198,13 +214,6 @@ def views_of(
             copies=program.copies.get(name, ALONE),
             remembers=memory_of(population).rows > 0,
         )
-    return found
-
-
-def before(values: Ints) -> Ints:
-    """(n + 1,) the sum of those before each, and of all."""
-    found = np.zeros(len(values) + 1, np.int64)
-    np.cumsum(values, out=found[1:])
     return found
 
 

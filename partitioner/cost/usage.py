@@ -14,7 +14,7 @@ from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.mapping import Mapping, Shard
 from neurodeploy.ir.program import Program
 from partitioner.cost.budget import NOTHING, Demand, add
-from partitioner.cost.lists import many_tiles, reached
+from partitioner.cost.lists import Destinations, many_tiles, reached
 from partitioner.cost.population import View, views_of
 
 Core = tuple[int, int]
@@ -33,7 +33,7 @@ def row_ranges(shards: list[Shard]) -> Ints:
     return np.array([shard.rows for shard in shards], np.int64).reshape(-1, 2)
 
 
-def demands_of(view: View, shards: Sequence[Shard], units: Table[str, Ints]) -> dict[Shard, Demand]:
+def demands_of(view: View, shards: Sequence[Shard], units: Table[str, Destinations]) -> dict[Shard, Demand]:
     """What every shard of one population costs."""
     sends, blocks, found = view.sends(units), by_columns(shards), dict[Shard, Demand]()
     words = {columns: view.sums.words(columns) for columns in blocks}
@@ -59,7 +59,7 @@ def shard_demands(
     hosted = hosted_populations(program, mapping.assignments)
     views = views_of(program, system.chip, weight_bits, mapping.orders, hosted)
     sources = {p.name for view in views.values() for p in view.outgoing}
-    units: dict[str, Ints] = {}
+    units: dict[str, Destinations] = {}
     found: dict[Shard, Demand] = {}
     for name, view in views.items():
         blocks = {columns: row_ranges(shards) for columns, shards in by_columns(placed.get(name, ())).items()}

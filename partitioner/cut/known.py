@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from neurodeploy.ir.fixedpoint import Ints
-from partitioner.cost.lists import Segment, reached
+from partitioner.cost.lists import Destinations, Segment, reached
 from partitioner.cost.population import Sends, View
 from partitioner.cut.joint import Shapes
 from partitioner.cut.rows import Cut, Cutter
@@ -36,7 +36,7 @@ class KnownCuts:
     shapes: Shapes = field(default_factory=dict)
     cutters: dict[Key, Cutter] = field(default_factory=dict)
     cuts: dict[Key, Cut | None] = field(default_factory=dict)
-    units: dict[Key, Ints] = field(default_factory=dict)
+    units: dict[Key, Destinations] = field(default_factory=dict)
     laid: tuple[Mapping[str, Ints], Mapping[str, View], KnownCuts] | None = None
 
     def under(
@@ -64,7 +64,7 @@ class KnownCuts:
             self.cuts[key] = None
         return self.cuts[key] or cut
 
-    def reached(self, part: Segment, cut: Cut) -> Ints:
+    def reached(self, part: Segment, cut: Cut) -> Destinations:
         """`cost.lists.reached`."""
         rows = ((columns, ranges.tobytes()) for columns, ranges in cut.blocks.items())
         key = (part.projection, part.start, *rows)

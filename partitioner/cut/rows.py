@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +23,7 @@ from neurodeploy.synapses import Sparse
 from partitioner.cost.budget import Demand, fits, needs, over
 from partitioner.cost.lists import Segment, one_tile
 from partitioner.cost.population import Sends, View
+from partitioner.cut.grown import GrownTiles, TileGrowth, grown_reducers, grows
 from partitioner.cut.rules import Rule
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Cutter:
         self.view, self.rule, self.limits = view, rule, rule.limits
         self.name, self.form, self.parts = view.name, view.form, view.segments
         self.size, self.columns = view.rows, view.columns
-        self.lists: list[RowLists | None] | None = None
+        self.lists: tuple[list[tuple[RowLists, int]], list[Segment]] | None = None
 
     def cut(self, sends: Sends) -> Cut:
         """Whole rows where they fit, else the fewest blocks of columns (doubling) that do. ND2002 where none do."""
@@ -106,18 +108,8 @@ class Cutter:
         found = Cut({})
         columns = [(start, min(start + block, self.columns)) for start in range(0, self.columns, block)]
         words = sum(self.view.sums.words(part) for part in columns)
-        ranges: list[Range] = []
-        row = 0
-        while row < self.size:
-
-            def demand(stop: int, row: int = row) -> Demand:
-                return self.view.reducer(stop - row, words, sends.count((row, stop)))
-
-            stop = self._longest(found, row, self.size, demand, "reducer")
-            found.demands[None, (row, stop)] = demand(stop)
-            ranges.append((row, stop))
-            row = stop
-        found.reducers = np.array(ranges, np.int64).reshape(-1, 2)
+        tiles = grown_reducers(self.view, words, sends, self.limits)
+        found.reducers = self._taken(found, None, tiles, "reducer")
         for part in columns:
             self._rows(found, part, sends, self.rule.rows)
         reducers = [key for key in found.demands if key[0] is None]
@@ -138,27 +130,23 @@ class Cutter:
 
     def _rows(self, found: Cut, columns: Range, sends: Sends, cap: int | None = None) -> None:
         """Cut all rows of one block of columns, at most `cap` a tile; tiles and their demands go into `found`."""
-        lists = self._row_lists(columns)
-        words, home = self.view.sums.words(columns), columns == self.view.whole
         most = min(self.size, self.limits[0] or self.size, cap or self.size)
+        if columns == self.view.whole and self.growth is not None:
+            tiles = self.growth.tiles(sends, self.limits, most, self.rule.stops)
+            found.blocks[columns] = self._taken(found, columns, tiles, "synapses")
+            return
+        known, others = self._row_lists(columns)
+        words, home = self.view.sums.words(columns), columns == self.view.whole
         ranges: list[Range] = []
         row, ahead, last = 0, min(most, 64), 0
         while row < self.size:
             end = min(self.size, row + ahead)
-            grown = [
-                known.profile(row, end, self.form.header, self.form.bits(part.projection) + self.form.index_bits)
-                if known is not None
-                else None
-                for part, known in zip(self.parts, lists, strict=True)
-            ]
+            grown = np.zeros((2, end - row + 1), np.int64)
+            for lists, bits in known:
+                grown += lists.profile(row, end, self.form.header, bits)
 
-            def demand(stop: int, row: int = row, grown: list[tuple[Ints, Ints] | None] = grown) -> Demand:
-                costs = [
-                    (int(known[0][stop - row]), int(known[1][stop - row]))
-                    if known is not None
-                    else one_tile(part, (row, stop), columns, self.form)
-                    for part, known in zip(self.parts, grown, strict=True)
-                ]
+            def demand(stop: int, row: int = row, grown: Ints = grown) -> Demand:
+                costs = [grown[:, stop - row].tolist(), *(one_tile(p, (row, stop), columns, self.form) for p in others)]
                 stored, axons = sum(c[0] for c in costs), sum(c[1] for c in costs)
                 if not home:
                     return self.view.partial(stop - row, stored, axons, words)
@@ -167,7 +155,7 @@ class Cutter:
             if end < self.size and end - row < most and fits(demand(end), self.limits):
                 ahead = min(most, 2 * ahead)  # the tile goes on behind what was looked at
                 continue
-            stop = self._longest(found, row, end, demand, "synapses", last)
+            stop = self._longest(found, row, end, demand, last)
             last, stop = stop - row, self._stop(row, stop)
             found.demands[columns, (row, stop)] = demand(stop)
             ranges.append((row, stop))
@@ -175,17 +163,37 @@ class Cutter:
             row = stop
         found.blocks[columns] = np.array(ranges, np.int64).reshape(-1, 2)
 
-    def _row_lists(self, columns: Range) -> list[RowLists | None]:
-        """Those of all columns are kept: a population may be cut several times."""
-        if columns != (0, self.columns):
-            return [_row_lists(part, columns) for part in self.parts]
-        if self.lists is None:
-            self.lists = [_row_lists(part, columns) for part in self.parts]
-        return self.lists
+    @cached_property
+    def growth(self) -> TileGrowth | None:
+        return TileGrowth(self.view) if grows(self.view) else None
 
-    def _longest(
-        self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], what: str, likely: int = 0
-    ) -> int:
+    def _taken(self, found: Cut, columns: Range | None, tiles: GrownTiles, what: str) -> Ints:
+        """The ranges of rows of these tiles, which are `found` then."""
+        if tiles.stuck is not None:
+            raise TooLarge(int(tiles.rows[-1, 1]) if len(tiles.rows) else 0, tiles.stuck, what)
+        for (first, last), demand in zip(tiles.rows.tolist(), tiles.demands, strict=True):
+            found.demands[columns, (first, last)] = demand
+        found.stopped.update(tiles.full)
+        return tiles.rows
+
+    def _row_lists(self, columns: Range) -> tuple[list[tuple[RowLists, int]], list[Segment]]:
+        """Of these columns the sparse synapses by row, with the bits of each, and the parts of other kinds. Those of all
+        columns are kept: a population may be cut several times."""
+        if columns == (0, self.columns) and self.lists is not None:
+            return self.lists
+        here = [(part, part.within(columns)) for part in self.parts]
+        inside = [(part, part.projection.synapse, own) for part, own in here if own[0] < own[1]]
+        known = [
+            (_row_lists(s, own), self.form.bits(part.projection) + self.form.index_bits)
+            for part, s, own in inside
+            if isinstance(s, Sparse)
+        ]
+        found = known, [part for part, s, _ in inside if not isinstance(s, Sparse)]
+        if columns == (0, self.columns):
+            self.lists = found
+        return found
+
+    def _longest(self, found: Cut, row: int, end: int, demand: Callable[[int], Demand], likely: int) -> int:
         """The last stop in row + 1 .. end whose tile fits; demands grow with it. Tiles of one population are mostly as long
         as the `likely` one before."""
         low, high, guess = row, end + 1, row + likely
@@ -196,7 +204,7 @@ class Cutter:
         stops = range(low + 1, high - 1)
         stop = low + bisect_right(stops, False, key=lambda s: not fits(demand(s), self.limits))
         if stop == row:
-            raise TooLarge(row, demand(row + 1), what)
+            raise TooLarge(row, demand(row + 1), "synapses")
         if stop < self.size and stop < end:
             found.stopped.update(name for name, _, _ in over(demand(stop + 1), self.limits))
         elif stop < self.size:
@@ -212,13 +220,10 @@ class Cutter:
         return int(stops[index - 1]) if index and int(stops[index - 1]) > row else stop
 
 
-def _row_lists(part: Segment, columns: Range) -> RowLists | None:
-    synapse, (first, last) = part.projection.synapse, part.within(columns)
-    if not isinstance(synapse, Sparse) or first >= last:
-        return None
+def _row_lists(synapse: Sparse, columns: Range) -> RowLists:
     from partitioner.cut.sweep import RowLists
 
-    return RowLists(synapse, (first, last))
+    return RowLists(synapse, columns)
 
 
 def _not_so(population: Cutter, problem: TooLarge | None) -> DoesNotFit:

@@ -18,7 +18,7 @@ from neurodeploy.errors import DoesNotFit, some
 from neurodeploy.ir.chip import SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
 from partitioner.cost.budget import Limits, fits, needs
-from partitioner.cost.lists import reached
+from partitioner.cost.lists import Destinations, reached
 from partitioner.cost.population import View
 from partitioner.cut.beside import beside_weights
 from partitioner.cut.joint import Split, split_uniform
@@ -53,7 +53,7 @@ def split(
     known, rules = KnownCuts() if known is None else known, {**rules, **beside_weights(views, rules)}
     ragged = {name for name, view in views.items() if not view.uniform}
     units = {
-        part.projection.name: np.ones(part.units.count, np.int64)
+        part.projection.name: Destinations(np.ones(part.units.count, np.int64))
         for view in views.values()
         for part in view.segments
         if part.projection.source in views
@@ -104,7 +104,7 @@ def levelled(views: Views, rules: Rules, cuts: dict[str, Cut], known: KnownCuts)
     sizes = [name for name, view in views.items() if not view.uniform]
     if not any(1 < len(rows) <= LEVELLED for name in sizes for rows in cuts[name].blocks.values()):
         return None
-    units: dict[str, Ints] = {}
+    units: dict[str, Destinations] = {}
     for name in views:
         units |= _reached(views, name, cuts[name], known)
     found = dict(cuts)
@@ -120,7 +120,7 @@ def levelled(views: Views, rules: Rules, cuts: dict[str, Cut], known: KnownCuts)
     return None if large else found
 
 
-def _reached(views: Views, name: str, cut: Cut, known: KnownCuts) -> dict[str, Ints]:
+def _reached(views: Views, name: str, cut: Cut, known: KnownCuts) -> dict[str, Destinations]:
     """Destinations of each unit of every projection into a population that comes from another."""
     parts = (part for part in views[name].segments if part.projection.source in views)
     return {part.projection.name: known.reached(part, cut) for part in parts}
@@ -143,20 +143,20 @@ def unit_sends(views: Views, source: str, cuts: Mapping[str, Cut]) -> Ints:
     for name, cut in cuts.items():
         for part in views[name].segments:
             if part.projection.source == source:
-                found[:: part.units.size] += reached(part, cut.blocks)
+                found[:: part.units.size] += reached(part, cut.blocks).each
     return found
 
 
-def _settle(view: View, cut: Cut, units: Mapping[str, Ints], limits: Limits) -> bool:
+def _settle(view: View, cut: Cut, units: Mapping[str, Destinations], limits: Limits) -> bool:
     """Bring the demands up to date with the destinations; whether a tile has become too large."""
-    homes, sends = [None] if len(cut.reducers) else [view.whole], view.sends(units)
+    home = None if len(cut.reducers) else view.whole
+    tiles = [(columns, rows) for columns, rows in cut.demands if columns == home]
     large = False
-    for (columns, rows), demand in cut.demands.items():
-        if columns in homes:
-            out = sends.count(rows)
-            state = demand[4] + view.form.axon * (out - demand[3])
-            cut.demands[columns, rows] = (demand[0], demand[1], demand[2], out, state)
-            large = large or not fits(cut.demands[columns, rows], limits)
+    for tile, out in zip(tiles, view.sends(units).counts([rows for _, rows in tiles]), strict=True):
+        neurons, stored, axons, before, state = cut.demands[tile]
+        if out != before:
+            cut.demands[tile] = (neurons, stored, axons, out, state + view.form.axon * (out - before))
+        large = large or not fits(cut.demands[tile], limits)
     return large
 
 

@@ -34,12 +34,14 @@ class RowLists:
         self._stamp: Ints = np.full(max(1, last - first), -1, np.int64)
         self._turn = 0
 
-    def profile(self, first: int, stop: int, header: int, bits: int) -> tuple[Ints, Ints]:
-        """(bytes, axons) of the tiles ``first:first + n`` for n = 0 .. stop - first: two arrays of that many and one."""
-        stored, axons = np.zeros(stop - first + 1, np.int64), np.zeros(stop - first + 1, np.int64)
+    def profile(self, first: int, stop: int, header: int, bits: int) -> Ints:
+        """(2, stop - first + 1): bytes and axons of the tiles ``first:first + n`` for n = 0 .. stop - first."""
+        found = np.zeros((2, stop - first + 1), np.int64)
         self._turn += 1
-        _grow(self.starts, self.axons, first, stop, header, bits, self._turn, self._stamp, self._fan, stored, axons)
-        return stored, axons
+        _grow(
+            self.starts, self.axons, first, stop, header, bits, self._turn, self._stamp, self._fan, found[0], found[1]
+        )
+        return found
 
 
 @jit

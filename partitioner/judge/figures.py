@@ -213,9 +213,9 @@ def layers_of(mapping: Mapping, views: Table[str, View], chip: ChipSpec) -> list
     held: dict[str, set[tuple[int, int]]] = {}
     for shard in mapping.shards:
         held.setdefault(views[shard.island].layer, set()).add((shard.chip, shard.core))
-    found = []
+    found, placed = [], mapping.by_island()
     for layer, cores in held.items():
-        bound, binding = lower_bound((views[n] for n in mapping.by_island() if views[n].layer == layer), chip)
+        bound, binding = lower_bound((views[n] for n in placed if views[n].layer == layer), chip)
         ratio = len(cores) / bound if bound else None
         found.append(
             {"layer": layer, "cores": len(cores), "lower_bound": bound, "ratio": ratio, "binding_resource": binding}

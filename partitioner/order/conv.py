@@ -15,17 +15,17 @@ are, w and h by the fewest input pixels. The whole plan is then cut and compared
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import replace
+from collections.abc import Mapping as Table
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from neurodeploy.ir.arrange import arranged, fixed_populations
+from neurodeploy.ir.arrange import fixed_populations, inverse
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Network
-from neurodeploy.ir.program import Program
 from neurodeploy.synapses import Conv
 from partitioner.cost.lists import Format, format_of
-from partitioner.cost.population import views_of
+from partitioner.cost.population import View, segments
 from partitioner.cut.rows import Cutter
 from partitioner.cut.rules import Rule
 from partitioner.job import Job
@@ -36,8 +36,19 @@ from partitioner.order.sparse import Order
 TILES = 4
 
 
-def conv_orders(job: Job, plan: Plan, *, pixels: bool) -> dict[str, Order]:
-    """Blocks of channels where the kernel ends tiles; with `pixels` also blocks of pixels."""
+@dataclass(frozen=True, slots=True, eq=False)
+class SpaceBlocks:
+    """A population with space: its first convolution, shape, tiles in a plan; channels of a block, rows of a tile then."""
+
+    conv: Conv
+    shape: tuple[int, int, int]
+    tiles: int
+    channels: int
+    rows: int
+
+
+def channel_blocks(job: Job, plan: Plan) -> dict[str, SpaceBlocks]:
+    """Blocks of channels, of all channels where the kernel ends no tile, of every population that they may help."""
     fixed, found = fixed_populations(job.network), {}
     for name, cut in plan.cuts.items():
         convs = [p.synapse for p in job.network.into(name) if isinstance(p.synapse, Conv)]
@@ -50,23 +61,50 @@ def conv_orders(job: Job, plan: Plan, *, pixels: bool) -> dict[str, Order]:
         block, rows = shape[2], int(np.median(np.diff(next(iter(cut.blocks.values())))))
         if cut.stopped["synapse_bytes"] and shape[2] > 1:
             block, rows = _channels(job, name, shape, tiles, rows)
-        width, height = shape[0], shape[1]
-        if pixels and tiles >= TILES:
-            width, height = _pixels(convs[0], shape, max(1, rows // block))
-        if (width, height, block) != shape:
-            found[name] = block_order(shape, width, height, block)
+        found[name] = SpaceBlocks(convs[0], shape, tiles, block, rows)
+    return found
+
+
+def conv_orders(blocks: Table[str, SpaceBlocks], *, pixels: bool) -> dict[str, Order]:
+    """Orders in these blocks of channels; with `pixels` also in blocks of pixels."""
+    found = {}
+    for name, own in blocks.items():
+        width, height = own.shape[:2]
+        if pixels and own.tiles >= TILES:
+            width, height = _pixels(own.conv, own.shape, max(1, own.rows // own.channels))
+        if (width, height, own.channels) != own.shape:
+            found[name] = block_order(own.shape, width, height, own.channels)
     return found
 
 
 def block_order(shape: tuple[int, int, int], width: int, height: int, channels: int) -> Order:
-    """The order of the module docstring, with stops after every block of pixels."""
-    x, y, o = (a.reshape(-1) for a in np.indices(shape))
-    keys = (o // channels, x // width, y // height)
-    order = np.lexsort((o, y, x, keys[2], keys[1], keys[0])).astype(np.int64)
-    ends = np.zeros(len(order), np.bool_)
-    for key in keys:
-        ends[1:] |= np.diff(key[order]) != 0
-    return Order(order, np.flatnonzero(ends).astype(np.int64), f"blocks of {width} x {height} x {channels}")
+    """The order of the module docstring, with stops after every block of pixels. The row of a neuron is the sum of what lies
+    before its block and of its place within."""
+    (x, a, of_x), (y, b, of_y), (o, c, of_o) = (
+        _sides(size, block) for size, block in zip(shape, (width, height, channels), strict=True)
+    )
+    x, a, of_x, y, b, of_y = (
+        x[:, None, None],
+        a[:, None, None],
+        of_x[:, None, None],
+        y[:, None],
+        b[:, None],
+        of_y[:, None],
+    )
+    begin = shape[0] * shape[1] * o + shape[1] * x * of_o + y * of_x * of_o
+    order = inverse((begin + (a * of_y + b) * of_o + c).reshape(-1))
+    return Order(
+        order,
+        np.sort(begin[::width, ::height, ::channels], axis=None)[1:],
+        f"blocks of {width} x {height} x {channels}",
+    )
+
+
+def _sides(size: int, block: int) -> tuple[Ints, Ints, Ints]:
+    """(size,) of each place along a side: where its block begins, its place in the block, the size of the block."""
+    place = np.arange(size, dtype=np.int64)
+    begin = place // block * block
+    return begin, place - begin, np.minimum(block, size - begin)
 
 
 def _channels(job: Job, name: str, shape: tuple[int, int, int], tiles: int, rows: int) -> tuple[int, int]:
@@ -75,14 +113,19 @@ def _channels(job: Job, name: str, shape: tuple[int, int, int], tiles: int, rows
     best = (tiles, 0, shape[2], rows)
     pixels = shape[0] * shape[1]
     for block in _widths(job.network, name, form, rule, shape[2]):
-        part = _alone(job.network, name, block_order(shape, shape[0], shape[1], block).order)
-        cutter = Cutter(views_of(Program.of(part), job.system.chip, job.options.weight_bits)[name], rule)
+        cutter = Cutter(_laid(job.views[name], block_order(shape, shape[0], shape[1], block).order), rule)
         begin = (pixels // 3) * block  # not at the edge, where a pixel has fewer neighbours
         length = min(cutter.longest(begin, min(cutter.size, begin + pixels * block)), pixels * block)
         if length:
             needed = -(-shape[2] // block) * -(-pixels * block // length)
             best = min(best, (needed, -block, block, length))
     return best[2], best[3]
+
+
+def _laid(view: View, order: Ints) -> View:
+    """The population in this order, so far as `Cutter.longest` looks."""
+    parts = [part.projection for part in view.segments]
+    return replace(view, segments=segments(replace(p, synapse=p.synapse.arranged(order, None)[0]) for p in parts))
 
 
 def _widths(network: Network, name: str, form: Format, rule: Rule, channels: int) -> list[int]:
@@ -105,14 +148,6 @@ def _widths(network: Network, name: str, form: Format, rule: Rule, channels: int
         found |= {most // power * power, (even + power - 1) // power * power}
     found |= {1 << k for k in range(most.bit_length())}
     return sorted((width for width in found if 0 < width <= most), reverse=True)
-
-
-def _alone(network: Network, name: str, order: Ints) -> Network:
-    """The population in this order, with what leads into it."""
-    into = network.into(name)
-    names = {name, *(p.source for p in into)}
-    populations = {n: p for n, p in network.populations.items() if n in names}
-    return arranged(replace(network, populations=populations, projections=into, outputs=(name,)), {name: order})
 
 
 def _pixels(conv: Conv, shape: tuple[int, int, int], room: int) -> tuple[int, int]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from neurodeploy.errors import DoesNotFit
 from neurodeploy.ir.arrange import counts_there
 from neurodeploy.ir.fixedpoint import Ints
 from neurodeploy.ir.network import Projection
-from partitioner.cost.budget import Limits, room_of
+from partitioner.cost.budget import Demand, Limits, room_of
 from partitioner.cost.population import View, views_of
 from partitioner.cut.joint import Split
 from partitioner.cut.known import KnownCuts
@@ -33,9 +34,9 @@ WINDOW = 96
 PAIRS = 1 << 18
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Plan:
-    """Cuts of the populations in the order `orders`; the tiles; cores and chips as first fit counts them.
+    """Cuts of the populations in the order `orders`; cores and chips as first fit counts them.
 
     apart : groups that share no core with anything else. spread : each tile is to have a core to itself.
     """
@@ -44,12 +45,15 @@ class Plan:
     orders: Mapping[str, Ints]
     cuts: dict[str, Cut]
     apart: frozenset[str]
-    tiles: tuple[Tile, ...]
     cores: int
     chips: int
     notes: tuple[str, ...] = ()
     stopped: Counter[str] = field(default_factory=Counter)
     spread: bool = False
+
+    @cached_property
+    def tiles(self) -> tuple[Tile, ...]:
+        return tiles_of(self.views, self.cuts)
 
 
 def make_plan(
@@ -103,7 +107,7 @@ def deliveries(job: Job, plan: Plan, known: KnownCuts | None = None) -> int:
             total += sum(view.sums.words(columns) for columns in cut.blocks) * view.rows * job.per
         for part in view.segments:
             by_unit = part.units.sums(_sent(there, part.projection))
-            total += int((known.reached(part, cut) * by_unit).sum())
+            total += int((known.reached(part, cut).each * by_unit).sum())
     return total
 
 
@@ -159,16 +163,15 @@ def _cost(job: Job, name: str, scale: float) -> int:
 
 
 def _plan(job: Job, views: Mapping[str, View], orders: Mapping[str, Ints], found: Split) -> Plan:
-    tiles = tiles_of(views, found.cuts)
     stopped: Counter[str] = sum((cut.stopped for cut in found.cuts.values()), start=Counter())
-    cores = first_fit(tiles, job.limits)
+    cores = first_fit([demand for cut in found.cuts.values() for demand in cut.demands.values()], job.limits)
     chips = -(-cores // job.system.chip.cores)
-    return Plan(views, orders, found.cuts, found.apart, tiles, cores, chips, stopped=stopped)
+    return Plan(views, orders, found.cuts, found.apart, cores, chips, stopped=stopped)
 
 
-def first_fit(tiles: tuple[Tile, ...], limits: Limits) -> int:
+def first_fit(demands: Sequence[Demand], limits: Limits) -> int:
     """Cores that first fit takes, looking at the last `WINDOW` of them: a quick count, the tail packs better."""
-    demand = np.array([tile.demand for tile in tiles], np.int64).reshape(-1, len(limits))
+    demand = np.array(demands, np.int64).reshape(-1, len(limits))
     return int(first_fit_loop(demand, np.array(room_of(limits), np.int64), WINDOW))
 
 

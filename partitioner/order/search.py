@@ -15,6 +15,7 @@ are alike there is nothing to look for: `cut.joint` has found the best way in cl
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from collections.abc import Mapping as Table
 from dataclasses import replace
 
@@ -27,7 +28,7 @@ from partitioner.cut.known import KnownCuts
 from partitioner.cut.rows import LEVELLED
 from partitioner.cut.rules import Rule, with_stops
 from partitioner.job import Job
-from partitioner.order.conv import conv_orders
+from partitioner.order.conv import channel_blocks, conv_orders
 from partitioner.order.plan import Plan, busiest, deliveries, joules, make_plan
 from partitioner.order.sparse import Order, sparse_orders
 from partitioner.pack.cores import pack
@@ -97,9 +98,10 @@ def _best(job: Job) -> Plan:
         search.notes += said
         if not (found and search.better(search.orders | found, search.rules)):
             break
-    for pixels in (False, True) if Conv in kinds else ():
-        if not search.late() and (blocks := conv_orders(job, given, pixels=pixels)):
-            search.better(search.orders | blocks, search.rules)
+    blocks = channel_blocks(job, given) if Conv in kinds and not search.late() else {}
+    for pixels in (False, True) if blocks else ():
+        if not search.late() and (orders := conv_orders(blocks, pixels=pixels)):
+            search.better(search.orders | orders, search.rules)
     left = max(len(FACTORS), WORKED // len(given.tiles))
     for _ in range(SWEEPS):
         before = search.score
@@ -248,9 +250,10 @@ def _packed(job: Job, plan: Plan) -> int:
 
 def _score(job: Job, plan: Plan, known: KnownCuts | None = None) -> tuple[int, ...]:
     sent = deliveries(job, plan, known)
-    return {
-        "cores": (plan.chips, plan.cores, sent),
-        "traffic": (plan.chips, sent, plan.cores),
-        "latency": (busiest(job, plan), plan.cores, sent),
-        "energy": (joules(job, plan, sent), plan.cores),
-    }[job.options.objective]
+    ranks: dict[str, Callable[[], tuple[int, ...]]] = {
+        "cores": lambda: (plan.chips, plan.cores, sent),
+        "traffic": lambda: (plan.chips, sent, plan.cores),
+        "latency": lambda: (busiest(job, plan), plan.cores, sent),
+        "energy": lambda: (joules(job, plan, sent), plan.cores),
+    }
+    return ranks[job.options.objective]()

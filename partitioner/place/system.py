@@ -27,6 +27,7 @@ from neurodeploy.flow.nets import Nets, merge_pairs
 from neurodeploy.flow.routes import HOST, nodes, routers
 from neurodeploy.ir.chip import ChipSpec, SystemSpec
 from neurodeploy.ir.fixedpoint import Ints
+from neurodeploy.machine.threads import each_once
 from partitioner.place.links import relieve
 from partitioner.place.portfolio import place_cores
 from partitioner.place.problem import Pairs, Problem, make_problem
@@ -134,8 +135,12 @@ def place_cores_of_chips(
         tasks[key] = pairs, port[:, None]
     search.share(sum(len(port) for _, port in tasks.values()))
     core: Ints = local.copy()
-    for key, (pairs, anchors) in tasks.items():
+
+    def best(key: tuple[bytes, ...]) -> None:
+        pairs, anchors = tasks[key]
         core[np.stack(alike[key])] = search.best(pairs, sites, anchors, np.zeros((1, 2), np.int64), hops)
+
+    each_once(best, tasks)
     return core
 
 

@@ -149,10 +149,9 @@ class _Counts:
     bits: int
     index_bits: int
 
-    def add(self, shard: Ints, unit: Ints, size: Ints | None = None) -> None:
+    def add(self, shard: Ints, unit: Ints, size: Ints) -> None:
         """Entries of units in shards, with lists of so many bytes."""
-        if size is not None:
-            self.used[:, 1] += np.bincount(shard, weights=size, minlength=len(self.used)).astype(np.int64)
+        self.used[:, 1] += np.bincount(shard, weights=size, minlength=len(self.used)).astype(np.int64)
         self.used[:, 2] += np.bincount(shard, minlength=len(self.used))
         self.fed += np.bincount(unit, minlength=len(self.fed))
 
@@ -186,8 +185,9 @@ def _same(column: Column, own: list[Shard], counts: _Counts) -> None:
     """Neuron to neuron, without a list."""
     for shard in own:
         low, high = column.within(shard.cols)
-        neurons = np.arange(max(low, shard.rows[0]), min(high, shard.rows[1]), dtype=np.int64)
-        counts.add(np.full(len(neurons), counts.number[shard]), neurons)
+        first, last = max(low, shard.rows[0]), min(high, shard.rows[1])
+        counts.used[counts.number[shard], 2] += max(0, last - first)
+        counts.fed[first : max(first, last)] += 1
 
 
 def _pixels(column: Column, own: list[Shard], counts: _Counts) -> None:
