@@ -88,7 +88,7 @@ def main() -> None:
         elif asked.only:
             parts[asked.only]()
         else:
-            for only, threads in [("convert", 1), ("map", 1), *(("run", n) for n in asked.threads)]:
+            for only, threads in [("convert", 1), ("map", max(asked.threads)), *(("run", n) for n in asked.threads)]:
                 own = ["--only", only, "--bits", str(bits), "--threads", str(threads), "--rounds", str(asked.rounds)]
                 environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
                 command = [sys.executable, __file__, *own, "--folder", str(asked.folder)]
