@@ -188,20 +188,10 @@ def quantize(
     preset: Preset,
     progress: Progress | None = None,
     store: Store = lambda _, build: build(),
+    tensors: Callable[[WeightStore], object] = lambda _: None,
 ) -> Program:
-    """The program of `quantized`."""
-    return quantized(graph, tokens, preset, progress, store)[0]
-
-
-def quantized(
-    graph: Graph,
-    tokens: NDArray[np.int64],
-    preset: Preset,
-    progress: Progress | None = None,
-    store: Store = lambda _, build: build(),
-) -> tuple[Program, WeightStore]:
-    """Convert every projection of `graph`; what was done stands in `Program.conversion`. Also the tensors that operations of
-    the host read, which may be those of the graph in other bases.
+    """Convert every projection of `graph`; what was done stands in `Program.conversion`. `tensors` is shown
+    what operations of the host read, which may be the tensors of the graph in other bases.
 
     `tokens` is the calibration text; fewer than 16 tokens are ND1102. `store` may put each finished island on
     the disk and return it with its weights mapped, so that memory never holds all of them; one that it knows from an earlier
@@ -252,7 +242,8 @@ def quantized(
     if preset.head_top:
         program = choose(program, preset.head_top)
     program.check()
-    return program, graph.weights
+    tensors(graph.weights)
+    return program
 
 
 def _heads(graph: Graph) -> set[str]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from neurodeploy.errors import Interrupted, ModelError
+from neurodeploy.ir.graph import WeightStore
 from neurodeploy.pipeline.counts import size_of
 from neurodeploy.pipeline.session import Progress
 from neurodeploy.pipeline.texts import after_prefix, encode_text
@@ -36,7 +37,7 @@ def convert_checkpoint(
     from neurodeploy.conversion.balance import balanced
     from neurodeploy.conversion.prefix import first_token, with_prefix
     from neurodeploy.conversion.presets import get_preset
-    from neurodeploy.conversion.quantize import group_projections, quantized
+    from neurodeploy.conversion.quantize import group_projections, quantize
     from neurodeploy.frontends.families import read_graph
     from neurodeploy.frontends.packaged import DEMO, PACKAGED, resolve
     from neurodeploy.frontends.text import read_text
@@ -74,7 +75,8 @@ def convert_checkpoint(
         graph = with_prefix(graph, before)
         tokens = after_prefix(graph.info, tokens)
     with _interrupted(writer := BundleWriter(out, key), of), writer:
-        program, weights = quantized(graph, tokens, chosen, progress, writer.add_layer)
+        kept = list[WeightStore]()
+        program = quantize(graph, tokens, chosen, progress, writer.add_layer, kept.append)
         calibrated = {"text": text_file.name, "sha256": digest(text_file), "tokens": int(tokens.size)}
         program = replace(
             program,
@@ -88,7 +90,7 @@ def convert_checkpoint(
             tokenizer.save(folder / "tokenizer.json")
             (folder / "tokenizer_settings.json").write_text(json.dumps(tokenizer.settings()))
 
-        writer.finish(program, weights, source, save_tokenizer, get_runner("reference").run)
+        writer.finish(program, kept[0], source, save_tokenizer, get_runner("reference").run)
     sites: Any = program.conversion["sites"]
     return {
         "bundle": str(out),

@@ -59,3 +59,14 @@ def test_parts_of_nir_name_inputs_with_thresholds(sparse: Path, tmp_path: Path) 
     told = [read for piece in pieces["pieces"] if "host" not in piece for read in piece["reads"].values()]
     assert any(read.get("sent_by") == ["vth"] for read in told)
     assert pipeline.verify(out)["layers_read_by_nir"] == layers_of(sparse)
+
+
+@pytest.mark.parametrize("on_chip", ["projections", "all"])
+def test_values_of_a_prefix_are_kept_in_the_basis_of_the_contexts(llama: Path, tmp_path: Path, on_chip: str) -> None:
+    """Nearly all is sent, so the chip is near float: with the values as they were it would not be."""
+    out, text = tmp_path / "x.nd", tmp_path / "text.txt"
+    text.write_text("What is in the basis here stands before every text that is read. " * 4)
+    pipeline.convert(llama, out, preset="a12", events=0.98, calibration_tokens=300, on_chip=on_chip)
+    assert open_bundle(out).program.info.prefix
+    found = pipeline.eval(out, text, max_tokens=120)
+    assert abs(found["bits_per_byte_change"]) < 0.01 and found["kl_per_token"] < 0.002
