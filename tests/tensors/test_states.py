@@ -175,6 +175,13 @@ def test_states_that_cannot_be(options: dict[str, Any], code: str, tmp_path: Pat
     assert told.value.code == code
 
 
+def test_a_state_of_whole_numbers_would_be_cut(tmp_path: Path) -> None:
+    x = frames()
+    with pytest.raises(NeurodeployError, match="whole numbers") as told:
+        nd.convert(Adding(), tmp_path / "a.nd", example_inputs=(x, torch.zeros(STEPS, FED).long()), state={"kept": 0})
+    assert told.value.code == "ND1318" and told.value.fix == "give it as floats"
+
+
 def test_all_inputs_are_states(tmp_path: Path) -> None:
     with pytest.raises(NeurodeployError, match="nothing is left to be given"):
         nd.convert(nn.ReLU(), tmp_path / "a.nd", example_inputs=frames(), state={"input": 0})

@@ -42,15 +42,16 @@ def read_states(given: Any, graph: TensorGraph) -> dict[str, str]:
     pairs = (
         given.items() if isinstance(given, Mapping) else (part.partition("=")[::2] for part in str(given).split(","))
     )
-    found: dict[str, str] = {}
+    found, shapes = dict[str, str](), graph.shapes()
     for name, output in ((str(a).strip(), str(b).strip()) for a, b in pairs):
         if name not in graph.inputs:
             raise _no_state(name, f"is no input; inputs are {', '.join(graph.inputs)}")
+        if name in graph.integers:
+            raise _no_state(name, "was given in whole numbers, which keep no state", "give it as floats")
         places = [n for n, own in enumerate(graph.outputs) if output in (own, str(n))]
         if not places:
             raise _no_state(output, f"is no output; outputs are {', '.join(graph.outputs)}, or their numbers from 0")
         made = graph.outputs[places[0]]
-        shapes = graph.shapes()
         if shapes[made] != shapes[name]:
             raise _no_state(f"{name}={output}", f"has the shapes {shapes[name]} and {shapes[made]}")
         found[name] = made
@@ -59,8 +60,8 @@ def read_states(given: Any, graph: TensorGraph) -> dict[str, str]:
     return found
 
 
-def _no_state(where: str, problem: str) -> UserError:
-    return UserError("ND1318", f"--state {where}", problem, FIX)
+def _no_state(where: str, problem: str, fix: str = FIX) -> UserError:
+    return UserError("ND1318", f"--state {where}", problem, fix)
 
 
 def following(
